@@ -1,0 +1,163 @@
+"""What a training can be told: the settings of word vectors, and the named recipes that set several at once.
+
+A recipe is a settings class with other defaults; an option given by flag or environment still wins over it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from artifact.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+MODELS = ("cbow", "skipgram")
+LOSSES = ("negative-sampling", "hierarchical-softmax")
+ENGINES = ("auto", "plain", "fast")
+OPTIMIZERS = ("adam", "sgd")
+
+
+def available_threads() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class WordVectorSettings:
+    """Everything that decides what a training of word vectors does, apart from the text.
+
+    Raises ``InputError`` naming the option when a value makes no sense.
+    """
+
+    model: str = "cbow"
+    """cbow: the words around predict the word; skipgram: the word predicts each of the words around."""
+    dim: int = 100
+    """D, the length of a vector."""
+    window: int = 5
+    """Words to each side that count as context."""
+    negatives: int = 5
+    """K, noise words drawn for each true one."""
+    subsample: float = 1e-3
+    """Share of the text above which a word is thinned out (Mikolov et al. 2013, section 2.3); 0 keeps all."""
+    loss: str = "negative-sampling"
+    subwords: tuple[int, int] | None = None
+    """Shortest and longest character n-gram that a word's vector is summed from; None: words alone."""
+    buckets: int = 2_000_000
+    """Rows that character n-grams are hashed into."""
+    epochs: int = 5
+    learning_rate: float | None = None
+    """None: the learner's own default."""
+    threads: int = field(default_factory=available_threads)
+    seed: int = 1
+    engine: str = "auto"
+    """auto: the fastest engine that can do what is asked."""
+    optimizer: str = "adam"
+    """Plain models only."""
+    batch_size: int = 1000
+    """Examples that share one update. Plain models only."""
+    output_weight: float = 0.0
+    """The published vectors are the input vectors plus this much of the output vectors."""
+
+    models: ClassVar[tuple[str, ...]] = MODELS
+    """The models that this recipe is for."""
+    corpus_options: ClassVar[Mapping[str, Any]] = {}
+    """What a recipe says about reading the text: tokenizer, min_count."""
+
+    def __post_init__(self) -> None:
+        _one_of("model", self.model, MODELS)
+        _one_of("loss", self.loss, LOSSES)
+        _one_of("engine", self.engine, ENGINES)
+        _one_of("optimizer", self.optimizer, OPTIMIZERS)
+        _within("dim", self.dim, 1, 100_000)
+        _within("window", self.window, 1, 1000)
+        _within("negatives", self.negatives, 1, 10_000)
+        _within("buckets", self.buckets, 1, 2**31 - 1)
+        _within("epochs", self.epochs, 1, 1_000_000)
+        _within("threads", self.threads, 1, 4096)
+        _within("seed", self.seed, 0, 2**63 - 1)
+        _within("batch-size", self.batch_size, 1, 10_000_000)
+        _within("subsample", self.subsample, 0.0, 1.0)
+        _within("output-weight", self.output_weight, -1.0, 1.0)
+        if self.learning_rate is not None and not (
+            math.isfinite(self.learning_rate) and self.learning_rate > 0
+        ):
+            raise InputError(f"--learning-rate must be a number above 0, not {self.learning_rate}")
+        if self.subwords is not None:
+            shortest, longest = self.subwords
+            if not 1 <= shortest <= longest <= 20:
+                raise InputError(
+                    f"--subwords must be two lengths from 1 to 20, the shorter first, not {shortest}-{longest}"
+                )
+
+    def to_json(self) -> dict[str, Any]:
+        """All settings as JSON values, by field name."""
+        values = {each.name: getattr(self, each.name) for each in dataclasses.fields(WordVectorSettings)}
+        values["subwords"] = None if self.subwords is None else list(self.subwords)
+        return values
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> WordVectorSettings:
+        """The settings that ``to_json`` wrote. Raises ``InputError`` for a field that this release does not know."""
+        known = {each.name for each in dataclasses.fields(WordVectorSettings)}
+        if unknown := sorted(set(values) - known):
+            raise InputError(f"settings of another release: {', '.join(unknown)}")
+        values = dict(values)
+        if values.get("subwords") is not None:
+            values["subwords"] = tuple(values["subwords"])
+        return WordVectorSettings(**values)
+
+
+@dataclass(frozen=True)
+class SampleRecipe(WordVectorSettings):
+    """For small texts, such as the generated sample: many epochs of the plain model, in well under a minute."""
+
+    dim: int = 50
+    epochs: int = 10
+
+
+@dataclass(frozen=True)
+class BookRecipe(WordVectorSettings):
+    """The CBOW of Deep Learning from Scratch 2, chapter 4: Adam, batches of 100, ten epochs, no subsampling."""
+
+    subsample: float = 0.0
+    epochs: int = 10
+    engine: str = "plain"
+    learning_rate: float | None = 0.001
+    batch_size: int = 100
+
+    models: ClassVar[tuple[str, ...]] = ("cbow",)
+
+
+RECIPES: dict[str, type[WordVectorSettings]] = {"sample": SampleRecipe, "book": BookRecipe}
+
+
+def recipe_options(name: str, *, model: str) -> dict[str, Any]:
+    """What the recipe ``name`` sets, by option: only what differs from the defaults. Raises ``InputError``."""
+    recipe = RECIPES.get(name)
+    if recipe is None:
+        raise InputError(f"--recipe {name}: there is no such recipe (there are: {', '.join(RECIPES)})")
+    if model not in recipe.models:
+        raise InputError(f"--recipe {name} is for {' and '.join(recipe.models)}, not for {model}")
+    values = recipe(model=model)
+    plain = WordVectorSettings(model=model)
+    changed = {
+        each.name: getattr(values, each.name)
+        for each in dataclasses.fields(WordVectorSettings)
+        if getattr(values, each.name) != getattr(plain, each.name)
+    }
+    return {**recipe.corpus_options, **changed}
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise InputError(f"--{option} must be one of {', '.join(choices)}, not {value!r}")
+
+
+def _within(option: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:  # also false for NaN
+        raise InputError(f"--{option} must be from {low:g} to {high:g}, not {value}")
