@@ -1,0 +1,223 @@
+"""A word-vector model: lookup, most similar, analogy, similarity. Exact, over the whole vocabulary, in NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
+from artifact.manifest import Manifest
+from artifact.tokenizer import Tokenizer
+from artifact.vocabulary import Vocabulary
+
+_BLOCK_ROWS = 16_384
+_SCORES_AT_ONCE = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A word and its cosine."""
+
+    word: str
+    score: float
+
+
+def compute_norms(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Euclidean norms [V] of the rows of ``vectors`` [V, D], summed in float64, a block of rows at a time."""
+    norms = np.empty(len(vectors), dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = vectors[start : start + _BLOCK_ROWS].astype(np.float64)
+        norms[start : start + _BLOCK_ROWS] = np.sqrt(np.einsum("vd,vd->v", block, block))
+    return norms
+
+
+class Embedding:
+    """Word vectors [V, D] (float16 or float32, may be a memory map) with their norms [V], words and tokenizer."""
+
+    def __init__(
+        self,
+        *,
+        vectors: NDArray[Any],
+        norms: NDArray[np.float32],
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        name: str = "",
+        version: str = "",
+        manifest: Manifest | None = None,
+    ) -> None:
+        if vectors.ndim != 2 or len(vectors) != len(vocabulary) or norms.shape != (len(vocabulary),):
+            raise Corrupt(
+                f"{name}: vectors {vectors.shape}, norms {norms.shape} and {len(vocabulary)} words do not fit"
+            )
+        if vectors.dtype not in (np.float16, np.float32) or norms.dtype != np.float32 or vectors.shape[1] < 1:
+            raise Corrupt(
+                f"{name}: vectors must be float16 or float32 with at least one dimension, norms float32"
+            )
+        if not np.isfinite(norms).all() or (norms < 0).any():
+            raise Corrupt(f"{name}: a norm is negative or not finite")
+        self.name = name
+        self.version = version
+        self.manifest = manifest
+        self.vocabulary = vocabulary
+        self.tokenizer = tokenizer
+        self.dim = int(vectors.shape[1])
+        self._vectors = vectors
+        self._norms = norms
+        self._zero_ids = np.flatnonzero(norms == 0)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        *,
+        vectors: NDArray[Any],
+        vocabulary: Vocabulary,
+        tokenizer: Tokenizer,
+        name: str = "",
+        version: str = "",
+    ) -> Embedding:
+        """A model in memory, as during training."""
+        return cls(
+            vectors=vectors,
+            norms=compute_norms(vectors),
+            vocabulary=vocabulary,
+            tokenizer=tokenizer,
+            name=name,
+            version=version,
+        )
+
+    def find(self, word: str) -> int | None:
+        """The id of ``word``, normalised as in training, or None."""
+        return self.vocabulary.id(self.tokenizer.word(word))
+
+    def token_id(self, word: str) -> int:
+        """The id of ``word``; UnknownWords, with suggestions, where there is none."""
+        return self.token_ids([word])[0]
+
+    def token_ids(self, words: Sequence[str]) -> list[int]:
+        """The ids of ``words``; UnknownWords names all that have none."""
+        found = [self.find(word) for word in words]
+        oov = [word for word, token_id in zip(words, found, strict=True) if token_id is None]
+        if oov:
+            suggestions = self.vocabulary.suggest(self.tokenizer.word(oov[0]))
+            raise UnknownWords(list(dict.fromkeys(oov)), suggestions)
+        return [token_id for token_id in found if token_id is not None]
+
+    def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """The vectors [n, D] of ``words`` as trained (not normalised); UnknownWords names all unknown ones."""
+        return self._rows(self.token_ids(words))
+
+    def similar(
+        self, positive: Sequence[str], negative: Sequence[str] = (), *, top: int = 10
+    ) -> list[Neighbour]:
+        """The ``top`` words nearest to the sum of the unit vectors of ``positive`` less those of ``negative``.
+
+        Cosine over the whole vocabulary; the query's own words are left out. With words on both sides this is 3CosAdd
+        (Levy and Goldberg 2014, equation 3). Raises UnknownWords, and EmptyQuery where nothing is asked for.
+        """
+        if not positive and not negative:
+            raise EmptyQuery("at least one word is needed")
+        asked = self.token_ids([*positive, *negative])
+        signs = np.array([1.0] * len(positive) + [-1.0] * len(negative))
+        query = signs @ self._units(asked)
+        if np.linalg.norm(query) < 1e-6:
+            raise EmptyQuery("these vectors cancel out: no direction is left to search in")
+        ids, scores = self.nearest(query[np.newaxis].astype(np.float32), top=top, exclude=[asked])
+        return [
+            Neighbour(self.vocabulary.token(token_id), score)
+            for token_id, score in zip(ids[0].tolist(), scores[0].tolist(), strict=True)
+            if token_id >= 0
+        ]
+
+    def analogy(self, a: str, b: str, c: str, *, top: int = 5) -> list[Neighbour]:
+        """``a`` is to ``b`` as ``c`` is to …: the words nearest to b - a + c (chapter 4.3.2 of the book, on unit vectors)."""
+        return self.similar([b, c], [a], top=top)
+
+    def similarity(self, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
+        """The cosines [len(a), len(b)] of every word of ``a`` with every word of ``b``."""
+        ids = self.token_ids([*a, *b])
+        units = self._units(ids)
+        cosines = np.clip(units[: len(a)] @ units[len(a) :].T, -1.0, 1.0)
+        return cosines.astype(np.float32)
+
+    def nearest(
+        self,
+        queries: NDArray[np.float32],
+        *,
+        top: int,
+        exclude: Sequence[Sequence[int]] = (),
+        restrict_vocab: int | None = None,
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Ids and cosines [Q, top] of the words nearest to each of ``queries`` [Q, D], best first, ties in id order.
+
+        ``exclude`` holds ids to leave out, one list for each query; ``restrict_vocab`` looks at the first (most
+        frequent) words only. Where there are fewer than ``top`` words, ids are -1 and cosines 0 from there on.
+        """
+        if top < 1:
+            raise InputError(f"top must be at least 1, not {top}")
+        limit = min(restrict_vocab or len(self.vocabulary), len(self.vocabulary))
+        top_here = min(top, limit)
+        lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
+        units = np.divide(queries, lengths, out=np.zeros(queries.shape), where=lengths > 0).astype(np.float32)
+        ids = np.full((len(queries), top), -1, dtype=np.int32)
+        cosines = np.zeros((len(queries), top), dtype=np.float32)
+        step = max(1, _SCORES_AT_ONCE // limit)
+        for start in range(0, len(queries), step):
+            scores = self._score(units[start : start + step], limit)
+            for row, row_scores in enumerate(scores, start):
+                if exclude:
+                    row_scores[[token_id for token_id in exclude[row] if token_id < limit]] = -np.inf
+                best = select_best(row_scores, top_here)
+                ids[row, : len(best)] = best
+                cosines[row, : len(best)] = np.clip(row_scores[best], -1.0, 1.0)
+        return ids, cosines
+
+    def check(self) -> None:
+        """Corrupt unless every vector is finite and has the norm that is stored for it."""
+        for start in range(0, len(self._vectors), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            norms = compute_norms(self._vectors[rows])
+            if not np.isfinite(norms).all() or not np.allclose(
+                norms, self._norms[rows], rtol=1e-4, atol=1e-6
+            ):
+                raise Corrupt(f"{self.name}/{self.version}: the norms are not those of the vectors")
+
+    def _rows(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
+        return self._vectors[np.asarray(token_ids, dtype=np.intp)].astype(np.float32)
+
+    def _units(self, token_ids: Sequence[int]) -> NDArray[np.float64]:
+        rows = self._rows(token_ids).astype(np.float64)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+
+    def _score(self, units: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
+        scores = np.empty((len(units), limit), dtype=np.float32)
+        # float32 rows go to the product as they lie in the map; float16 ones are widened a block at a time.
+        step = limit if self._vectors.dtype == np.float32 else _BLOCK_ROWS
+        for start in range(0, limit, step):
+            end = min(start + step, limit)
+            block = self._vectors[start:end].astype(np.float32, copy=False)
+            np.matmul(units, block.T, out=scores[:, start:end])
+        norms = self._norms[:limit]
+        if len(self._zero_ids):
+            norms = np.where(norms > 0, norms, np.float32(1))
+            scores /= norms
+            scores[:, self._zero_ids[self._zero_ids < limit]] = -np.inf
+        else:
+            scores /= norms
+        return scores
+
+
+def select_best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
+    """The positions of the ``top`` highest scores, best first, ties by position; -inf is never selected."""
+    if top < len(scores):
+        threshold = np.partition(scores, len(scores) - top)[len(scores) - top]
+        candidates = np.flatnonzero(scores >= threshold)
+    else:
+        candidates = np.arange(len(scores))
+    order = np.lexsort((candidates, -scores[candidates]))[:top]
+    chosen = candidates[order]
+    return chosen[scores[chosen] > -np.inf]

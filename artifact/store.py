@@ -1,0 +1,199 @@
+"""A folder of published versions: ``<store>/<name>/<version>/`` and one line in ``<store>/<name>/latest``."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.draft import DRAFT_PREFIX, LATEST_FILE, Draft
+from artifact.embedding import Embedding
+from artifact.errors import Corrupt, NotFound, StoreUnwritable, WrongKind
+from artifact.files import RememberedHashes, hash_file
+from artifact.manifest import (
+    MANIFEST_FILE,
+    MAX_MANIFEST_BYTES,
+    NAME_PATTERN,
+    Manifest,
+    check_name,
+    parse_manifest,
+)
+from artifact.tokenizer import Tokenizer
+from artifact.vocabulary import Vocabulary
+from artifact.weights import map_tensors
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An opened version whose files have the sizes and hashes that its manifest says."""
+
+    name: str
+    version: str
+    path: Path
+    manifest: Manifest
+
+    def file(self, role: str) -> Path | None:
+        """The path of the file with this role, or None."""
+        entry = self.manifest.files.get(role)
+        return None if entry is None else self.path / entry.path
+
+    def embedding(self) -> Embedding:
+        """The word-vector model, memory-mapped; WrongKind if it is another kind, Corrupt if its parts do not fit."""
+        where = f"{self.name}/{self.version}"
+        if self.manifest.kind != "embedding":
+            raise WrongKind(f"{where} is a {self.manifest.kind}, not an embedding")
+        tensors = self._tensors("weights")
+        said = {name: (entry.dtype, tuple(entry.shape)) for name, entry in self.manifest.tensors.items()}
+        found = {name: (array.dtype.name, array.shape) for name, array in tensors.items()}
+        if said != found:
+            raise Corrupt(f"{where}: the tensors are not those that the manifest describes")
+        if missing := {"vectors", "norms", "counts"} - set(tensors):
+            raise Corrupt(f"{where}: the weights lack {', '.join(sorted(missing))}")
+        counts: NDArray[Any] = tensors["counts"]
+        if counts.dtype != np.int64 or counts.ndim != 1 or not len(counts):
+            raise Corrupt(f"{where}: counts must be one row of int64")
+        vocabulary_path = self.file("vocabulary")
+        if vocabulary_path is None:
+            raise Corrupt(f"{where}: there is no vocabulary")
+        index = self._tensors("vocabulary-index") if self.file("vocabulary-index") else None
+        return Embedding(
+            vectors=tensors["vectors"],
+            norms=tensors["norms"],
+            vocabulary=Vocabulary.map(vocabulary_path, index, counts),
+            tokenizer=Tokenizer.from_json(self.manifest.tokenizer),
+            name=self.name,
+            version=self.version,
+            manifest=self.manifest,
+        )
+
+    def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
+        path = self.file(role)
+        if path is None:
+            raise Corrupt(f"{self.name}/{self.version}: there is no file with the role {role}")
+        try:
+            return map_tensors(path)
+        except Corrupt as error:
+            raise Corrupt(f"{self.name}/{self.version}/{error}") from None
+
+
+class Store:
+    """Published models under one local folder; NotFound where there is no such folder and ``create`` is not set."""
+
+    def __init__(self, root: str | Path, *, create: bool = False) -> None:
+        self.root = Path(root)
+        if create:
+            try:
+                self.root.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreUnwritable(f"cannot make a store at {self.root}: {error.strerror}") from None
+        if not self.root.is_dir():
+            raise NotFound(f"there is no store at {self.root}")
+
+    def names(self) -> list[str]:
+        """The names that have at least one version, sorted."""
+        return sorted(path.name for path in _folders(self.root) if self.versions(path.name))
+
+    def versions(self, name: str) -> list[str]:
+        """The published versions of ``name``, oldest first; a version without a manifest does not exist."""
+        folder = self.root / check_name(name)
+        return sorted(path.name for path in _folders(folder) if (path / MANIFEST_FILE).is_file())
+
+    def latest(self, name: str) -> str:
+        """The version that ``latest`` names; NotFound where there is none, Corrupt where it is not one line."""
+        path = self.root / check_name(name) / LATEST_FILE
+        try:
+            with path.open("rb") as file:
+                line = file.read(256).decode("utf-8", "replace")
+        except OSError:
+            raise NotFound(f"there is no model {name} in {self.root}") from None
+        version = line.removesuffix("\n")
+        if not NAME_PATTERN.match(version):
+            raise Corrupt(f"{name}/{LATEST_FILE}: not one line with a version")
+        return version
+
+    def resolve(self, reference: str) -> tuple[str, str]:
+        """Name and version of ``NAME`` (then the latest) or ``NAME@VERSION``; NotFound names what there is instead."""
+        name, at, version = reference.partition("@")
+        check_name(name)
+        version = check_name(version, what="version") if at else self.latest(name)
+        if not (self.root / name / version / MANIFEST_FILE).is_file():
+            known = self.versions(name)
+            there = f"; there are {', '.join(known[-5:])}" if known else ""
+            raise NotFound(f"there is no version {version} of {name} in {self.root}{there}")
+        return name, version
+
+    def manifest(self, name: str, version: str) -> Manifest:
+        """The manifest alone, parsed and checked against its digest; the files are not looked at."""
+        check_name(version, what="version")
+        path = self.root / check_name(name) / version / MANIFEST_FILE
+        try:
+            with path.open("rb") as file:
+                data = file.read(MAX_MANIFEST_BYTES + 1)
+        except FileNotFoundError:
+            raise NotFound(f"there is no version {version} of {name} in {self.root}") from None
+        except OSError as error:
+            raise Corrupt(f"{name}/{version}: cannot be read: {error.strerror}") from None
+        return parse_manifest(data, name=name, version=version)
+
+    def open(self, name: str, version: str | None = None) -> Artifact:
+        """Check sizes, then hashes (remembered for the same bytes), of the latest or the given version, and open it."""
+        name, version = self.resolve(name if version is None else f"{name}@{version}")
+        return self._open(name, version, remember=True)
+
+    def verify(self, name: str, version: str) -> None:
+        """Hash every file anew and check every tensor, token and norm; Corrupt names what is wrong."""
+        artifact = self._open(name, version, remember=False)
+        if artifact.manifest.kind == "embedding":
+            embedding = artifact.embedding()
+            embedding.vocabulary.check()
+            embedding.check()
+
+    def draft(self, name: str) -> Draft:
+        """A new version of ``name`` in the making."""
+        return Draft(self.root, name)
+
+    def prune(self, name: str, *, keep: int) -> list[str]:
+        """Remove all versions but the newest ``keep`` and the latest, and leftovers of broken-off drafts; what went."""
+        latest = self.latest(name)
+        gone = [version for version in self.versions(name)[: -keep or None] if version != latest]
+        try:
+            for version in gone:
+                # Without its manifest a version does not exist: the removal is as atomic as the publishing.
+                (self.root / name / version / MANIFEST_FILE).unlink()
+                shutil.rmtree(self.root / name / version)
+            for leftover in (self.root / name).glob(f"{DRAFT_PREFIX}*"):
+                shutil.rmtree(leftover, ignore_errors=True)
+        except OSError as error:
+            raise StoreUnwritable(f"cannot remove from {self.root / name}: {error.strerror}") from None
+        return gone
+
+    def _open(self, name: str, version: str, *, remember: bool) -> Artifact:
+        manifest = self.manifest(name, version)
+        folder = self.root / name / version
+        try:
+            for entry in manifest.files.values():
+                size = (folder / entry.path).stat().st_size
+                if size != entry.bytes:
+                    raise Corrupt(
+                        f"{name}/{version}/{entry.path}: {size} bytes where the manifest says {entry.bytes}"
+                    )
+            hashes = RememberedHashes(folder)
+            for entry in manifest.files.values():
+                path = folder / entry.path
+                if (hashes.hash(path) if remember else hash_file(path)) != entry.sha256:
+                    raise Corrupt(f"{name}/{version}/{entry.path}: its sha256 is not the one in the manifest")
+        except OSError as error:
+            missing = Path(str(error.filename)).name
+            raise Corrupt(f"{name}/{version}/{missing}: cannot be read: {error.strerror}") from None
+        return Artifact(name=name, version=version, path=folder, manifest=manifest)
+
+
+def _folders(root: Path) -> list[Path]:
+    with suppress(OSError):
+        return [path for path in root.iterdir() if NAME_PATTERN.match(path.name) and path.is_dir()]
+    return []

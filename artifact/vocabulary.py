@@ -1,0 +1,218 @@
+"""Token <-> id over a mapped file: no dict of millions of strings in each process.
+
+``vocabulary.txt`` holds a token a line, in id order. Its index, four arrays, is mapped beside it: ``offsets`` (where each
+line starts), ``buckets`` and ``bucket_ids`` (token -> id by crc32, as compressed rows) and ``sorted_ids`` (ids in the byte
+order of their tokens, for prefixes). The index is only a hint: every answer is checked against the token's own bytes.
+"""
+
+from __future__ import annotations
+
+import mmap
+import unicodedata
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.errors import Corrupt, InputError
+
+INDEX_TENSORS = {"offsets": "<i8", "buckets": "<u4", "bucket_ids": "<i4", "sorted_ids": "<i4"}
+
+
+def encode_tokens(tokens: Sequence[str]) -> bytes:
+    """The bytes of vocabulary.txt; InputError for a token that cannot stand on a line of it."""
+    for token_id, token in enumerate(tokens):
+        if not token or "\n" in token:
+            raise InputError(f"token {token_id} is empty or contains a line break")
+        if not unicodedata.is_normalized("NFC", token):
+            raise InputError(f"token {token_id} ({token[:40]!a}) is not NFC-normalised")
+    try:
+        return "".join(f"{token}\n" for token in tokens).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InputError(f"a token cannot be written as UTF-8: {error.reason}") from None
+
+
+def index_tokens(data: bytes | mmap.mmap) -> dict[str, NDArray[Any]]:
+    """The index of a vocabulary.txt; InputError names a token that stands there twice."""
+    line_ends = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == ord("\n"))
+    offsets = np.concatenate([[0], line_ends + 1]).astype("<i8")
+    if offsets[-1] != len(data):
+        raise InputError("the vocabulary does not end with a line break")
+    count = len(offsets) - 1
+    lines = [
+        data[start : end - 1] for start, end in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True)
+    ]
+    size = 1 << max(1, count).bit_length()
+    slots = np.fromiter((zlib.crc32(line) for line in lines), dtype=np.int64, count=count) & (size - 1)
+    buckets = np.zeros(size + 1, dtype="<u4")
+    np.cumsum(np.bincount(slots, minlength=size), out=buckets[1:])
+    sorted_ids = np.array(sorted(range(count), key=lines.__getitem__), dtype="<i4")
+    for before, after in zip(sorted_ids[:-1].tolist(), sorted_ids[1:].tolist(), strict=True):
+        if lines[before] == lines[after]:
+            shown = lines[before].decode("utf-8", "replace")[:40]
+            raise InputError(
+                f"the word {shown!r} stands twice in the vocabulary, with ids {before} and {after}"
+            )
+    return {
+        "offsets": offsets,
+        "buckets": buckets,
+        "bucket_ids": np.argsort(slots, kind="stable").astype("<i4"),
+        "sorted_ids": sorted_ids,
+    }
+
+
+class Vocabulary:
+    """V tokens and their counts; ids fall by count. All arrays may be memory maps."""
+
+    def __init__(
+        self, data: bytes | mmap.mmap, index: Mapping[str, NDArray[Any]], counts: NDArray[np.int64]
+    ) -> None:
+        _check_index(index, data_bytes=len(data), count=len(counts))
+        self.counts = counts
+        self._data = data
+        self._count = len(counts)
+        self._index = index
+        # memoryviews give Python integers several times faster than NumPy scalars.
+        self._offsets = memoryview(np.ascontiguousarray(index["offsets"]))
+        self._buckets = memoryview(np.ascontiguousarray(index["buckets"]))
+        self._bucket_ids = memoryview(np.ascontiguousarray(index["bucket_ids"]))
+        self._sorted_ids = memoryview(np.ascontiguousarray(index["sorted_ids"]))
+        self._mask = len(index["buckets"]) - 2
+
+    @classmethod
+    def from_tokens(cls, tokens: Sequence[str], counts: NDArray[np.int64]) -> Vocabulary:
+        """A vocabulary in memory; InputError for empty, repeated or unnormalised tokens."""
+        if len(tokens) != len(counts):
+            raise InputError(f"{len(tokens)} tokens but {len(counts)} counts")
+        data = encode_tokens(tokens)
+        return cls(data, index_tokens(data), counts)
+
+    @classmethod
+    def map(
+        cls, path: Path, index: Mapping[str, NDArray[Any]] | None, counts: NDArray[np.int64]
+    ) -> Vocabulary:
+        """The vocabulary of ``path``, mapped; without ``index`` one is made in memory."""
+        with path.open("rb") as file:
+            if path.stat().st_size == 0:
+                raise Corrupt(f"{path.name}: empty")
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            return cls(data, index_tokens(data) if index is None else index, counts)
+        except InputError as error:
+            raise Corrupt(f"{path.name}: {error}") from None
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __contains__(self, token: object) -> bool:
+        return isinstance(token, str) and self.id(token) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return map(self.token, range(self._count))
+
+    def id(self, token: str) -> int | None:
+        """The id of ``token`` as it stands, or None."""
+        try:
+            line = token.encode("utf-8")
+        except UnicodeEncodeError:
+            return None
+        slot = zlib.crc32(line) & self._mask
+        for position in range(self._buckets[slot], min(self._buckets[slot + 1], self._count)):
+            token_id: int = self._bucket_ids[position]
+            if 0 <= token_id < self._count and self._line(token_id) == line:
+                return token_id
+        return None
+
+    def ids(self, tokens: Iterable[str]) -> list[int | None]:
+        """An id or None for each token."""
+        return [self.id(token) for token in tokens]
+
+    def token(self, token_id: int) -> str:
+        """The token with this id; IndexError outside 0 … V-1."""
+        if not 0 <= token_id < self._count:
+            raise IndexError(f"token id {token_id} is outside 0 … {self._count - 1}")
+        return self._line(token_id).decode("utf-8", "replace")
+
+    def tokens(self, token_ids: Iterable[int]) -> list[str]:
+        """A token for each id."""
+        return [self.token(token_id) for token_id in token_ids]
+
+    def with_prefix(self, prefix: str, top: int = 10) -> list[str]:
+        """The ``top`` most frequent tokens that begin with ``prefix``, most frequent first."""
+        try:
+            start = prefix.encode("utf-8")
+        except UnicodeEncodeError:
+            return []
+        first = self._bisect(start)
+        last = self._bisect(start + b"\xff")
+        return self.tokens(np.sort(self._index["sorted_ids"][first:last])[:top].tolist())
+
+    def suggest(self, word: str, top: int = 5) -> list[str]:
+        """Known tokens that ``word`` may be a slip of: one edit away, most frequent first, then by longest prefix."""
+        word = word[:40]
+        lower = word.lower()
+        found: dict[str, None] = {}
+        for variant in (lower, word.capitalize(), word.upper()):
+            if variant != word and variant in self:
+                found[variant] = None
+        near = {token_id for edit in self._edits(lower) if (token_id := self.id(edit)) is not None}
+        found.update(dict.fromkeys(self.tokens(sorted(near)[:top])))
+        for length in range(len(lower), 2, -1):
+            if len(found) >= top:
+                break
+            found.update(dict.fromkeys(self.with_prefix(lower[:length], top)))
+        found.pop(word, None)
+        return list(found)[:top]
+
+    def check(self) -> None:
+        """Corrupt unless the tokens are proper and the index is what index_tokens makes of them."""
+        try:
+            made = index_tokens(self._data)
+            encode_tokens(self._data[:].decode("utf-8").split("\n")[:-1])
+        except (InputError, UnicodeDecodeError) as error:
+            raise Corrupt(f"vocabulary: {error}") from None
+        for name, array in made.items():
+            if not np.array_equal(array, self._index[name]):
+                raise Corrupt(f"vocabulary index: {name} does not belong to this vocabulary")
+
+    def _line(self, token_id: int) -> bytes:
+        return self._data[self._offsets[token_id] : self._offsets[token_id + 1] - 1]
+
+    def _bisect(self, line: bytes) -> int:
+        low, high = 0, self._count
+        while low < high:
+            middle = (low + high) // 2
+            token_id = self._sorted_ids[middle]
+            if 0 <= token_id < self._count and self._line(token_id) < line:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _edits(self, word: str) -> Iterator[str]:
+        letters = "".join(dict.fromkeys(word + "".join(self.tokens(range(min(self._count, 200))))))[:64]
+        for place in range(len(word) + 1):
+            head, tail = word[:place], word[place:]
+            for letter in letters:
+                yield head + letter + tail
+                if tail:
+                    yield head + letter + tail[1:]
+            if tail:
+                yield head + tail[1:]
+            if len(tail) > 1:
+                yield head + tail[1] + tail[0] + tail[2:]
+
+
+def _check_index(index: Mapping[str, NDArray[Any]], *, data_bytes: int, count: int) -> None:
+    for name, dtype in INDEX_TENSORS.items():
+        if name not in index or index[name].dtype != np.dtype(dtype) or index[name].ndim != 1:
+            raise Corrupt(f"vocabulary index: {name} is missing or not a row of {dtype[1:]}")
+    size = len(index["buckets"]) - 1
+    lengths = [len(index[name]) for name in ("offsets", "bucket_ids", "sorted_ids")]
+    if lengths != [count + 1, count, count] or size < 1 or size & (size - 1) or count < 1:
+        raise Corrupt(f"vocabulary index: sizes do not fit {count} tokens")
+    if index["offsets"][0] != 0 or index["offsets"][-1] != data_bytes:
+        raise Corrupt("vocabulary index: does not span the vocabulary")
