@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.embedding import compute_norms
-from artifact.errors import InputError, StoreError, StoreUnwritable, WordkinError
+from artifact.errors import InputError, StoreUnwritable, WordkinError
 from artifact.files import hash_file, replace_file, sync_file, sync_folder, write_file
 from artifact.manifest import MANIFEST_FILE, Kind, check_name, seal_manifest
 from artifact.tokenizer import Tokenizer
@@ -99,12 +99,13 @@ class Draft:
             created=datetime.now(UTC),
         )
         place = self.folder / version
-        if place.exists():
-            raise StoreError(f"{self.name}/{version} is already published")
-        write_file(self.path / MANIFEST_FILE, data)
-        sync_folder(self.path)
-        self.path.rename(place)
-        sync_folder(self.folder)
+        # The digest in the version makes an existing place the same bytes, published within the same second.
+        if not (place / MANIFEST_FILE).exists():
+            write_file(self.path / MANIFEST_FILE, data)
+            sync_folder(self.path)
+            shutil.rmtree(place, ignore_errors=True)
+            self.path.rename(place)
+            sync_folder(self.folder)
         replace_file(self.folder / LATEST_FILE, f"{version}\n".encode())
         return version
 

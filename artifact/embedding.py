@@ -191,7 +191,8 @@ class Embedding:
     def _units(self, token_ids: Sequence[int]) -> NDArray[np.float64]:
         rows = self._rows(token_ids).astype(np.float64)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        units: NDArray[np.float64] = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
+        return units
 
     def _score(self, units: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
         scores = np.empty((len(units), limit), dtype=np.float32)

@@ -76,10 +76,10 @@ class Vocabulary:
         self._count = len(counts)
         self._index = index
         # memoryviews give Python integers several times faster than NumPy scalars.
-        self._offsets = memoryview(np.ascontiguousarray(index["offsets"]))
-        self._buckets = memoryview(np.ascontiguousarray(index["buckets"]))
-        self._bucket_ids = memoryview(np.ascontiguousarray(index["bucket_ids"]))
-        self._sorted_ids = memoryview(np.ascontiguousarray(index["sorted_ids"]))
+        self._offsets = np.ascontiguousarray(index["offsets"]).data
+        self._buckets = np.ascontiguousarray(index["buckets"]).data
+        self._bucket_ids = np.ascontiguousarray(index["bucket_ids"]).data
+        self._sorted_ids = np.ascontiguousarray(index["sorted_ids"]).data
         self._mask = len(index["buckets"]) - 2
 
     @classmethod
@@ -148,7 +148,8 @@ class Vocabulary:
             return []
         first = self._bisect(start)
         last = self._bisect(start + b"\xff")
-        return self.tokens(np.sort(self._index["sorted_ids"][first:last])[:top].tolist())
+        found = np.sort(self._index["sorted_ids"][first:last])[:top].tolist()
+        return [self.token(token_id) for token_id in found if 0 <= token_id < self._count]
 
     def suggest(self, word: str, top: int = 5) -> list[str]:
         """Known tokens that ``word`` may be a slip of: one edit away, most frequent first, then by longest prefix."""

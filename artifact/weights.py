@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, InputError
 
-_DTYPES = {
+_DTYPES: dict[str, np.dtype[Any]] = {
     "F64": np.dtype("<f8"),
     "F32": np.dtype("<f4"),
     "F16": np.dtype("<f2"),
@@ -104,20 +104,21 @@ def _is_length(value: Any) -> bool:
 def _check_entries(
     header: dict[str, Any], *, data_bytes: int, where: str
 ) -> dict[str, tuple[np.dtype[Any], tuple[int, ...], int]]:
-    entries = {}
-    spans = []
+    entries: dict[str, tuple[np.dtype[Any], tuple[int, ...], int]] = {}
+    spans: list[tuple[int, int]] = []
     for name, entry in header.items():
         shown = f"{where}: tensor {name[:40]!a}"
         match entry:
-            case {"dtype": str(dtype), "shape": list(shape), "data_offsets": [start, end]} if (
-                dtype in _DTYPES and all(map(_is_length, [*shape, start, end])) and len(shape) <= 8
-            ):
-                pass
+            case {"dtype": str() as code, "shape": list() as shape, "data_offsets": [start, end]}:
+                lengths = [*shape, start, end]
             case _:
-                raise Corrupt(f"{shown}: the entry is malformed or its element type is not known")
-        if end - start != math.prod(shape) * _DTYPES[dtype].itemsize:
+                raise Corrupt(f"{shown}: the entry is malformed")
+        if code not in _DTYPES or len(shape) > 8 or not all(map(_is_length, lengths)):
+            raise Corrupt(f"{shown}: its element type, shape or place is not one that can be read")
+        dtype = _DTYPES[code]
+        if end - start != math.prod(shape) * dtype.itemsize:
             raise Corrupt(f"{shown}: its shape and its bytes do not agree")
-        entries[name] = (_DTYPES[dtype], tuple(shape), start)
+        entries[name] = (dtype, tuple(shape), start)
         spans.append((start, end))
     position = 0
     for start, end in sorted(spans):

@@ -1,0 +1,56 @@
+# Two commands do all the set-up: `make serve` and `make test`. Each builds its own virtual environment.
+PYTHON ?= python3
+VENV ?= .venv
+STORE ?= store
+HOST ?= 127.0.0.1
+PORT ?= 8000
+BIN := $(VENV)/bin
+
+.PHONY: serve test check sample format clean test-gpu
+
+# Train on the generated sample text, publish, and serve at http://$(HOST):$(PORT).
+serve: sample
+	$(BIN)/python -m app --store $(STORE) --host $(HOST) --port $(PORT)
+
+sample: $(VENV)/.serve
+	@if [ ! -e $(STORE)/sample/latest ]; then \
+		$(BIN)/python -m trainer sample --output $(STORE)/.sample/sample.txt && \
+		$(BIN)/python -m trainer train cbow $(STORE)/.sample/sample.txt --recipe sample --name sample --store $(STORE); \
+	fi
+
+# Everything that is checked: style, types, import rules, tests.
+test: $(VENV)/.dev check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Needs a CUDA device; a test that needs one fails, not skips.
+test-gpu: $(VENV)/.cuda
+	$(BIN)/python -m pytest -m gpu --require-gpu
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.serve: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[serve,train]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@ $(VENV)/.serve
+
+$(VENV)/.cuda: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,cuda]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

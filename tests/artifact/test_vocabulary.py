@@ -1,0 +1,120 @@
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from artifact.errors import Corrupt, InputError
+from artifact.vocabulary import Vocabulary, encode_tokens, index_tokens
+from artifact.weights import map_tensors, write_tensors
+
+words = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1).map(
+    lambda text: unicodedata.normalize("NFC", text)
+)
+
+
+def make(*tokens):
+    return Vocabulary.from_tokens(tokens, np.arange(len(tokens), 0, -1, dtype=np.int64))
+
+
+@settings(deadline=None)
+@given(st.lists(words, min_size=1, unique=True), st.text())
+def test_ids_and_tokens_are_inverse(tokens, other):
+    vocabulary = make(*tokens)
+    assert list(vocabulary) == tokens
+    assert vocabulary.ids(tokens) == list(range(len(tokens)))
+    assert (other in vocabulary) == (other in tokens)
+    vocabulary.check()
+
+
+@given(st.lists(words, min_size=1, unique=True), st.text(max_size=2))
+def test_prefixes_are_found_in_order_of_frequency(tokens, prefix):
+    found = make(*tokens).with_prefix(prefix, top=3)
+    assert (
+        found
+        == [token for token in tokens if token.encode().startswith(prefix.encode("utf-8", "replace"))][:3]
+    )
+
+
+def test_lone_surrogates_and_other_types_are_just_unknown():
+    vocabulary = make("car")
+    assert vocabulary.id("\ud800") is None
+    assert vocabulary.with_prefix("\ud800") == []
+    assert 3 not in vocabulary
+
+
+def test_ids_outside_are_refused():
+    with pytest.raises(IndexError):
+        make("car").token(1)
+    with pytest.raises(IndexError):
+        make("car").token(-1)
+
+
+@pytest.mark.parametrize(
+    "tokens", [["a", ""], ["a\nb"], ["a", "e\u0301"], ["a", "\ud800"], ["a", "b", "a"], []]
+)
+def test_tokens_that_cannot_stand_on_a_line_are_refused(tokens):
+    with pytest.raises((InputError, Corrupt)):
+        make(*tokens)
+
+
+def test_suggestions_are_known_words_close_to_the_unknown_one():
+    vocabulary = make("the", "car", "cars", "truck", "Paris", "cat", "carpet", "trucks")
+    assert vocabulary.suggest("carr")[:2] == ["car", "cars"]
+    assert vocabulary.suggest("trukc")[0] == "truck"
+    assert vocabulary.suggest("paris")[0] == "Paris"
+    assert "carpet" in vocabulary.suggest("carpenter")
+    assert vocabulary.suggest("zzzzzz") == []
+    assert vocabulary.suggest("") == [] or all(word in vocabulary for word in vocabulary.suggest(""))
+    assert len(vocabulary.suggest("x" * 1_000_000)) == 0
+
+
+def test_a_mapped_index_answers_as_the_one_in_memory(tmp_path):
+    tokens = [f"word{number}" for number in range(1000)]
+    data = encode_tokens(tokens)
+    (tmp_path / "vocabulary.txt").write_bytes(data)
+    write_tensors(tmp_path / "index", index_tokens(data))
+    counts = np.ones(1000, dtype=np.int64)
+    mapped = Vocabulary.map(tmp_path / "vocabulary.txt", map_tensors(tmp_path / "index"), counts)
+    made = Vocabulary.map(tmp_path / "vocabulary.txt", None, counts)
+    for vocabulary in (mapped, made):
+        assert vocabulary.ids(tokens) == list(range(1000))
+        assert vocabulary.id("word1000") is None
+
+
+def test_an_index_that_does_not_fit_is_refused():
+    data = encode_tokens(["a", "b"])
+    index = index_tokens(data)
+    counts = np.ones(2, dtype=np.int64)
+    for name, wrong in {
+        "offsets": index["offsets"][:-1],
+        "buckets": index["buckets"][:-1],
+        "bucket_ids": index["bucket_ids"].astype(np.int64),
+        "sorted_ids": np.zeros((2, 1), dtype=np.int32),
+    }.items():
+        with pytest.raises(Corrupt):
+            Vocabulary(data, {**index, name: wrong}, counts)
+    with pytest.raises(Corrupt):
+        Vocabulary(data, {**index, "offsets": index["offsets"] + 1}, counts)
+    with pytest.raises(Corrupt):
+        Vocabulary(data, {key: value for key, value in index.items() if key != "buckets"}, counts)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 3), st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4))
+def test_an_index_that_lies_never_gives_a_wrong_id(which, numbers):
+    tokens = ["a", "b", "c", "d"]
+    data = encode_tokens(tokens)
+    index = index_tokens(data)
+    name = ["offsets", "buckets", "bucket_ids", "sorted_ids"][which]
+    lying = index[name].copy()
+    lying[1:4] = np.array(numbers[:3]).astype(lying.dtype)
+    vocabulary = Vocabulary(data, {**index, name: lying}, np.ones(4, dtype=np.int64))
+    for token in [*tokens, "zzz"]:
+        token_id = vocabulary.id(token)
+        assert token_id is None or vocabulary.token(token_id) == token
+    vocabulary.with_prefix("a")
+    if not np.array_equal(lying, index[name]):
+        with pytest.raises(Corrupt):
+            vocabulary.check()
