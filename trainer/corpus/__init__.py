@@ -1,0 +1,6 @@
+"""Text to a corpus on disk: reading, counting, encoding. Light to import: nothing is compiled until a corpus is built."""
+
+from trainer.corpus.folder import Corpus, is_corpus, open_corpus
+from trainer.corpus.report import CorpusReport
+
+__all__ = ["Corpus", "CorpusReport", "is_corpus", "open_corpus"]
