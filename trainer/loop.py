@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from artifact.errors import WordkinError
+from numpy import float32
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
+from artifact.errors import StoreError, WordkinError
 
 HISTORY_POINTS = 1000
 LOSS_WINDOW = 0.05  # share of the training that the reported loss is averaged over
@@ -157,11 +157,7 @@ class Watcher(Protocol):
 
     def stepped(self, status: Status) -> None: ...
 
-
-class Saver(Protocol):
-    """Whoever keeps checkpoints."""
-
-    def save(self, learner: Learner, history: History) -> None: ...
+    def note(self, text: str) -> None: ...
 
 
 class Stop(Protocol):
@@ -170,7 +166,7 @@ class Stop(Protocol):
     def is_set(self) -> bool: ...
 
 
-class DivergenceError(WordkinError):
+class Diverged(WordkinError):
     """The loss is no longer a number."""
 
 
@@ -180,13 +176,13 @@ def fit(
     watcher: Watcher,
     stop: Stop,
     history: History | None = None,
-    checkpoint: Saver | None = None,
-    checkpoint_s: float = 300.0,
+    save: Callable[[Learner, History], None] | None = None,
+    save_every_s: float = 300.0,
 ) -> History:
-    """Trains to the end, or until ``stop`` is set: then a checkpoint is written first.
+    """Train to the end, or until ``stop`` is set; what was learned is saved then, and every ``save_every_s``.
 
     ``history`` is what a checkpoint kept of an interrupted training, whose state ``learner`` has taken.
-    Raises ``DivergenceError`` when the loss is NaN or infinite; the checkpoint before that is left alone.
+    Raises Diverged when the loss is NaN or infinite; the checkpoint before that is left alone.
     """
     history = history or History(learner.total_words)
     watcher.warming_up()
@@ -198,18 +194,22 @@ def fit(
         started = time.perf_counter()
         step = learner.advance()
         if not math.isfinite(step.loss_sum):
-            raise DivergenceError(_divergence(step, learner))
+            raise Diverged(_divergence(step, learner))
         history.add(step)
         history.seconds += time.perf_counter() - started
         recent.append((history.seconds, history.words))
         while len(recent) > 2 and recent[0][0] < history.seconds - SPEED_WINDOW_S:
             recent.popleft()
         watcher.stepped(_status(history, recent, step.learning_rate))
-        if checkpoint is not None and time.perf_counter() - saved >= checkpoint_s:
-            checkpoint.save(learner, history)
+        if save is not None and time.perf_counter() - saved >= save_every_s:
+            try:
+                save(learner, history)
+            except StoreError as error:
+                # A full disk may have room again by the next time; hours of training are not given up for it.
+                watcher.note(f"no checkpoint this time: {error}")
             saved = time.perf_counter()
-    if checkpoint is not None and stop.is_set():
-        checkpoint.save(learner, history)
+    if save is not None and stop.is_set():
+        save(learner, history)
     return history
 
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from artifact.errors import InputError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 MODELS = ("cbow", "skipgram")
 LOSSES = ("negative-sampling", "hierarchical-softmax")

@@ -1,0 +1,120 @@
+"""Which engine can do what. One table: what stands here is done, what does not is refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from artifact.errors import InputError
+from trainer.corpus import Corpus
+from trainer.loop import Learner
+from trainer.recipes import LOSSES, MODELS, WordVectorSettings
+
+# Options that nothing here can honour yet, and what they ask for.
+UNAVAILABLE = {
+    "phrases": "finding phrases",
+    "resume_from": "going on from a published version",
+}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """One way to train word vectors."""
+
+    name: str
+    build: Callable[[Corpus, WordVectorSettings, str], Learner]
+    """Makes a learner for a corpus, settings and a device."""
+    devices: Collection[str] = ("cpu",)
+    """Where it runs, the usual place first."""
+    models: Collection[str] = MODELS
+    losses: Collection[str] = ("negative-sampling",)
+    subwords: bool = False
+    own_options: Collection[str] = ()
+    """Options that mean something to this engine but not to every other."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine and the device that it will run on."""
+
+    engine: Engine
+    device: str
+
+    def make_learner(self, corpus: Corpus, settings: WordVectorSettings) -> Learner:
+        return self.engine.build(corpus, settings, self.device)
+
+
+def _build_plain(corpus: Corpus, settings: WordVectorSettings, device: str) -> Learner:
+    from trainer.backend import choose
+    from trainer.models.learner import PlainLearner
+
+    return PlainLearner(corpus, settings, choose(device))
+
+
+# In order of preference.
+WORD_VECTOR_ENGINES = (
+    Engine(
+        name="plain",
+        build=_build_plain,
+        devices=("cpu", "gpu"),
+        losses=LOSSES,
+        own_options=("optimizer", "batch_size"),
+    ),
+)
+
+
+def refuse_unavailable(asked: Collection[str]) -> None:
+    """InputError for the first of the options ``asked`` that this release cannot honour."""
+    for key, what in UNAVAILABLE.items():
+        if key in asked:
+            raise InputError(f"{_flag(key)}: {what} is not in this release")
+
+
+def choose_engine(
+    settings: WordVectorSettings,
+    *,
+    device: str,
+    asked: Collection[str],
+    engines: Collection[Engine] = WORD_VECTOR_ENGINES,
+) -> Choice:
+    """The first engine that honours ``settings``, ``device`` and every option in ``asked``. Raises InputError."""
+    refuse_unavailable(asked)
+    candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
+    if not candidates:
+        raise InputError(f"--engine {settings.engine} is not in this release")
+    specific = {key for engine in engines for key in engine.own_options}
+    obstacles = []
+    for engine in candidates:
+        obstacle = _find_obstacle(
+            engine, settings, device, foreign=specific - set(engine.own_options), asked=asked
+        )
+        if obstacle is None:
+            return Choice(engine, next(iter(engine.devices)) if device == "auto" else device)
+        obstacles.append(obstacle)
+    raise InputError(obstacles[0])
+
+
+def _find_obstacle(
+    engine: Engine,
+    settings: WordVectorSettings,
+    device: str,
+    *,
+    foreign: Collection[str],
+    asked: Collection[str],
+) -> str | None:
+    """What keeps ``engine`` from doing what is asked; None if nothing does."""
+    if device != "auto" and device not in engine.devices:
+        return f"--device {device}: the {engine.name} engine runs on {' and '.join(engine.devices)} alone"
+    if settings.model not in engine.models:
+        return f"{settings.model} is not a model of the {engine.name} engine"
+    if settings.loss not in engine.losses:
+        return f"--loss {settings.loss} is not known to the {engine.name} engine"
+    if settings.subwords is not None and not engine.subwords:
+        return f"--subwords is not known to the {engine.name} engine"
+    for key in sorted(set(foreign) & set(asked)):
+        return f"{_flag(key)} means nothing to the {engine.name} engine"
+    return None
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
