@@ -72,8 +72,12 @@ class Draft:
         license: str = "",  # noqa: A002 - the manifest's own word
         provenance: str = "",
         requires: dict[str, Any] | None = None,
+        created: datetime | None = None,
     ) -> str:
-        """Seal the manifest, put the version in its place and make it the latest; returns the version."""
+        """Seal the manifest, put the version in its place and make it the latest; returns the version.
+
+        The same files and fields with the same ``created`` (now, unless given) make the same version, byte for byte.
+        """
         files = {}
         for role, filename in self._files.items():
             path = self.path / filename
@@ -96,7 +100,7 @@ class Draft:
                 "provenance": provenance,
                 "license": license,
             },
-            created=datetime.now(UTC),
+            created=created or datetime.now(UTC),
         )
         place = self.folder / version
         # The digest in the version makes an existing place the same bytes, published within the same second.

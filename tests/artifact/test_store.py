@@ -234,7 +234,9 @@ def test_a_full_disk_leaves_what_was_published_and_one_clear_error(store, monkey
     def full(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    for seed, name in enumerate(["write_tensors", "write_file", "replace_file", "encode_tokens", "sync_folder"], 1):
+    for seed, name in enumerate(
+        ["write_tensors", "write_file", "replace_file", "encode_tokens", "sync_folder"], 1
+    ):
         with monkeypatch.context() as patch:
             patch.setattr(f"artifact.draft.{name}", full)
             with pytest.raises(StoreUnwritable, match="No space left"):
