@@ -1,0 +1,108 @@
+"""python -m app: serve the models of a store until told to stop."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import functools
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+from uvicorn.config import LOGGING_CONFIG
+from uvicorn.supervisors import Multiprocess
+
+from app.main import create_app, open_catalog
+from app.settings import Settings, parse_settings
+from artifact.errors import InputError, WordkinError
+
+BACKLOG = 2_048
+GRACE_S = 10
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve. Returns the exit code: 0 after a signal to stop, 2 with one line for a mistake of the user's."""
+    try:
+        settings = parse_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+        with _bind(settings) as listener:
+            _announce(settings, listener)
+            return _serve(settings, listener)
+    except WordkinError as error:
+        print(f"python -m app: {error}", file=sys.stderr)
+        return 2
+
+
+def _bind(settings: Settings) -> socket.socket:
+    """A listening socket; InputError where the address cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except (OSError, UnicodeError):
+        raise InputError(f"--host {settings.host[:100]!a}: no such address") from None
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            reason = "the port is in use; --port 0 takes a free one"
+        else:
+            reason = error.strerror or str(error)
+        raise InputError(f"cannot listen on {settings.host} port {settings.port}: {reason}") from None
+    listener.set_inheritable(True)
+    return listener
+
+
+def _announce(settings: Settings, listener: socket.socket) -> None:
+    """Open the models once, so that a mistake is found and hashes are checked before any worker starts; say what is served."""
+    shelf = open_catalog(settings).shelf
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    lines = [f"serving {served.name} {served.version} ({served.kind})" for served in shelf.served.values()]
+    lines += [f"not served: {fault.detail}" for fault in shelf.faults]
+    lines.append(f"listening on {address} (documentation: {address}/docs)")
+    print(*lines, sep="\n", file=sys.stderr, flush=True)
+
+
+def _serve(settings: Settings, listener: socket.socket) -> int:
+    config = uvicorn.Config(
+        # A partial of a module's function can be sent to worker processes, which call it there.
+        functools.partial(create_app, settings),
+        factory=True,
+        workers=settings.workers,
+        log_config=_log_config(),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    # uvicorn stops in order on these signals and then raises them again for whoever stood before it.
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    if settings.workers == 1:
+        uvicorn.Server(config).run([listener])
+        return 0
+    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor.run()
+    return max((process.exitcode or 0 for process in supervisor.processes), default=0)
+
+
+def _log_config() -> dict[str, Any]:
+    config = copy.deepcopy(LOGGING_CONFIG)
+    config["loggers"]["app"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
+    return config
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

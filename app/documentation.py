@@ -1,0 +1,42 @@
+"""The pages under /docs: Swagger UI from files in this installation, so that they work without internet."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.staticfiles import StaticFiles
+
+FILES_URL = "/docs/files"
+# The browser itself refuses whatever would leave this server.
+POLICY = (
+    "default-src 'none'; connect-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+def add_documentation(app: FastAPI) -> None:
+    """Serve Swagger UI under /docs, and lead there from /."""
+    app.mount(FILES_URL, StaticFiles(packages=[("fastapi_offline", "static")]), name="documentation-files")
+
+    @app.get("/docs", include_in_schema=False)
+    async def show_documentation(request: Request) -> HTMLResponse:
+        root = request.scope.get("root_path", "").rstrip("/")
+        page = get_swagger_ui_html(
+            openapi_url=f"{root}{app.openapi_url}",
+            title=app.title,
+            swagger_js_url=f"{root}{FILES_URL}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root}{FILES_URL}/swagger-ui.css",
+            swagger_favicon_url=f"{root}{FILES_URL}/favicon.png",
+            swagger_ui_parameters={
+                "validatorUrl": None,
+                "tryItOutEnabled": True,
+                "displayRequestDuration": True,
+            },
+        )
+        page.headers["content-security-policy"] = POLICY
+        return page
+
+    @app.get("/", include_in_schema=False)
+    async def lead_to_documentation(request: Request) -> RedirectResponse:
+        return RedirectResponse(request.scope.get("root_path", "").rstrip("/") + "/docs")

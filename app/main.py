@@ -1,0 +1,62 @@
+"""The application: settings in, an ASGI app out. Nothing is read from the environment and nothing is opened on import."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app import __version__
+from app.catalog import Catalog
+from app.documentation import add_documentation
+from app.errors import install_handlers
+from app.guards import Limits, Net
+from app.openapi import DESCRIPTION, publish_limits
+from app.routes import operations, words
+from app.settings import Settings
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The server for ``settings``. The models are opened when it starts; WordkinError where none can be served."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.catalog = open_catalog(settings)
+        yield
+
+    app = FastAPI(
+        title="wordkin",
+        summary="Word vectors over HTTP",
+        description=DESCRIPTION,
+        version=__version__,
+        license_info={"name": "MIT", "identifier": "MIT"},
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_name_operation,
+    )
+    app.state.settings = settings
+    install_handlers(app)
+    for router in (words.router, operations.router, operations.health_router):
+        app.include_router(router)
+    add_documentation(app)
+    publish_limits(app, settings)
+    # The middleware that is added last stands outermost.
+    app.add_middleware(Limits, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(Net)
+    return app
+
+
+def open_catalog(settings: Settings) -> Catalog:
+    """The opened models of the store. Raises NotFound for no store, InputError for no model or a wrong default."""
+    catalog = Catalog(settings)
+    catalog.refresh()
+    catalog.check()
+    return catalog
+
+
+def _name_operation(route: APIRoute) -> str:
+    return route.name
