@@ -1,0 +1,1 @@
+"""Models: layers composed, in plain arrays. They are also the specification that faster engines must match."""
