@@ -1,6 +1,7 @@
 """Text to a corpus on disk: reading, counting, encoding. Light to import: nothing is compiled until a corpus is built."""
 
+from trainer.corpus.builder import Progress, build_corpus
 from trainer.corpus.folder import Corpus, is_corpus, open_corpus
 from trainer.corpus.report import CorpusReport
 
-__all__ = ["Corpus", "CorpusReport", "is_corpus", "open_corpus"]
+__all__ = ["Corpus", "CorpusReport", "Progress", "build_corpus", "is_corpus", "open_corpus"]

@@ -51,12 +51,12 @@ class CorpusReport:
         return cls(**value)
 
     def oddities(self) -> list[str]:
-        """One sentence for each kind of thing that was changed or left out."""
-        sentences = (
-            (self.invalid_utf8, "invalid UTF-8 sequences were replaced"),
-            (self.nuls, "NUL bytes were read as white space"),
-            (self.cut_lines, "cuts were made in lines that are too long"),
-            (self.long_words, "words were left out for their length"),
-            (self.skipped_files, "files are not text and were skipped"),
+        """One line for each kind of thing that was changed or left out."""
+        kinds = (
+            (self.invalid_utf8, "invalid UTF-8 sequences, each replaced by U+FFFD"),
+            (self.nuls, "NUL bytes, read as white space"),
+            (self.cut_lines, "cuts in lines that are too long"),
+            (self.long_words, "words left out for their length"),
+            (self.skipped_files, "files skipped, not being text"),
         )
-        return [f"{number:,} {sentence}" for number, sentence in sentences if number]
+        return [f"{kind}: {number:,}" for number, kind in kinds if number]

@@ -1,0 +1,104 @@
+"""Text to a corpus on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from artifact.errors import InputError
+from artifact.tokenizer import Tokenizer
+from trainer.corpus.folder import DESCRIPTION_FILE, Corpus, describe, open_corpus
+from trainer.corpus.output import replace_corpus
+from trainer.corpus.report import CorpusReport
+from trainer.corpus.sources import Source, find_sources
+
+Progress = Callable[[str, int, int | None], None]
+"""Told a stage ("count" or "encode"), the bytes (count) or words (encode) done, and of how many, where that is known."""
+
+MAX_THREADS = 16
+"""Beyond this, reading the text is what takes the time."""
+
+
+def build_corpus(
+    sources: Sequence[str],
+    output: Path,
+    *,
+    tokenizer: Tokenizer,
+    min_count: int = 5,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Corpus:
+    """Read ``sources`` (paths, folders, globs, "-" for standard input) into a new corpus at ``output``.
+
+    The text is read once, in blocks; memory grows with the number of different words, not with the text, and twice
+    4 bytes of disk are used for each word. The result does not depend on ``threads`` (default: as many as there are
+    processors). A corpus that is already at ``output`` is replaced when the new one is complete.
+
+    Raises ``InputError`` for a source that is missing, unreadable or not text, a text without words, fewer than two
+    different words after ``min_count``, and an output that cannot be written.
+    """
+    if min_count < 1:
+        raise InputError(f"min-count must be 1 or more, not {min_count}")
+    if threads is None:
+        threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
+    elif threads < 1:
+        raise InputError(f"threads must be 1 or more, not {threads}")
+    found = find_sources(sources)
+    with replace_corpus(Path(output)) as folder:
+        report = _build(found, folder, tokenizer, min_count, threads, progress or (lambda *_: None))
+        (folder / DESCRIPTION_FILE).write_bytes(
+            describe(folder, tokenizer=tokenizer, min_count=min_count, report=report)
+        )
+    return open_corpus(Path(output))
+
+
+def _build(
+    sources: Sequence[Source],
+    folder: Path,
+    tokenizer: Tokenizer,
+    min_count: int,
+    threads: int,
+    progress: Progress,
+) -> CorpusReport:
+    # The compiler is loaded only where a corpus is really built.
+    from trainer.corpus.counting import Counting
+    from trainer.corpus.encoding import Vocabulary, encode
+
+    sizes = [source.bytes_on_disk for source in sources]
+    total = None if None in sizes else sum(size or 0 for size in sizes)
+    counting = Counting(sources, tokenizer=tokenizer, folder=folder, threads=threads)
+    counting.run(lambda: progress("count", counting.bytes_taken, total))
+    progress("count", counting.bytes_taken, total)
+    scanners = [worker.scanner for worker in counting.workers]
+    report = CorpusReport(
+        files=counting.files,
+        skipped_files=counting.skipped_files,
+        bytes=counting.bytes,
+        words=sum(words for _, words, _ in counting.blocks),
+        lines=sum(lines for _, _, lines in counting.blocks),
+        cut_lines=counting.cut_lines,
+        invalid_utf8=sum(scanner.invalid_utf8 for scanner in scanners),
+        nuls=sum(scanner.nuls for scanner in scanners),
+        long_words=sum(scanner.long_words for scanner in scanners),
+    )
+    names = sources[0].name if len(sources) == 1 else f"{len(sources)} files"
+    if not report.words:
+        skipped = f", {report.skipped_files} of them skipped as not text" if report.skipped_files else ""
+        raise InputError(f"{names}{skipped}: no words in {report.bytes:,} bytes of text")
+    vocabulary = Vocabulary(counting, min_count)
+    report = replace(
+        report,
+        types=vocabulary.types,
+        kept_types=len(vocabulary.counts),
+        kept_words=int(vocabulary.counts.sum()),
+    )
+    if report.kept_types < 2:
+        raise InputError(
+            f"{names}: {report.kept_types} of {report.types:,} different words (in {report.words:,} words) occur at "
+            f"least {min_count} times, and 2 are needed: give more text or a smaller min-count"
+        )
+    vocabulary.write(folder)
+    encode(counting, vocabulary, folder, lambda words: progress("encode", words, report.words))
+    return report

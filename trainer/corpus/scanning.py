@@ -1,0 +1,103 @@
+"""One thread's share of reading: blocks of text to word numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.tokenizer import DIGIT_WORDS, Tokenizer
+from trainer.corpus import kernels
+from trainer.corpus.blocks import Block
+from trainer.corpus.characters import tabulate
+from trainer.corpus.kernels import IDS, LINES, LONG_WORDS
+from trainer.corpus.table import WordTable
+
+ODD_BYTES = 2048
+"""How much text is left to the slow tokenizer around an oddity. The corpus does not depend on it."""
+
+_REPLACEMENT = "\ufffd"
+_WHITE_SPACE = frozenset(b" \t\n\v\f\r")
+
+
+class Scanner:
+    """Finds the words of blocks and numbers them in a table of its own.
+
+    Text that is valid UTF-8 in NFC goes straight through the kernels. Around anything else (``kernels.find_oddity``),
+    up to the next ASCII white space on both sides, ``Tokenizer.split`` finds the words, and the kernels then only
+    number them.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.table = WordTable()
+        self.invalid_utf8 = 0
+        self.nuls = 0
+        self._tokenizer = tokenizer
+        self._characters = tabulate(tokenizer)
+        self._ids = np.empty(0, np.int32)
+        self._line_ends = np.empty(0, np.int32)
+        if tokenizer.name == "letters":
+            # The kernel takes a digit for the number of its word.
+            self._scan_text(np.frombuffer(" ".join(DIGIT_WORDS).encode(), np.uint8))
+            self.table.counts[:] = 0
+
+    @property
+    def long_words(self) -> int:
+        """Words that were left out for their length."""
+        return int(self.table.state[LONG_WORDS])
+
+    def scan(self, block: Block) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """The number of each word of a block, and how many words there are up to the end of each line.
+
+        Lines without words are left out. Both arrays are overwritten by the next call.
+        """
+        self.nuls += block.buffer.count(0, block.start, block.stop)
+        return self._scan_text(self._clean(block))
+
+    def _scan_text(self, text: NDArray[np.uint8]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        if len(text) >= len(self._ids):
+            self._ids = np.empty(len(text) + 1, np.int32)
+            self._line_ends = np.empty(len(text) // 2 + 1, np.int32)
+        table, characters = self.table, self._characters
+        table.state[IDS] = table.state[LINES] = position = 0
+        while True:
+            position = kernels.scan(
+                text,
+                position,
+                characters.kinds,
+                characters.spellings,
+                table.arrays(),
+                self._ids,
+                self._line_ends,
+            )
+            if position == len(text):
+                return self._ids[: table.state[IDS]], self._line_ends[: table.state[LINES]]
+            table.reserve(1, kernels.MAX_WORDS)
+
+    def _clean(self, block: Block) -> NDArray[np.uint8]:
+        """A block's text with the oddities resolved."""
+        buffer, start, stop = block.buffer, block.start, block.stop
+        text = np.frombuffer(buffer, np.uint8)
+        eights = np.frombuffer(buffer, np.uint64, len(buffer) // 8)
+        characters = self._characters
+        clean: list[bytes | memoryview] = []
+        while True:
+            odd = kernels.find_oddity(text, eights, start, stop, characters.traits, characters.classes)
+            if odd == stop and not clean:
+                return text[start:stop]
+            if odd == stop:
+                clean.append(memoryview(buffer)[start:stop])
+                return np.frombuffer(b"".join(clean), np.uint8)
+            first, last = odd, min(odd + ODD_BYTES, stop)
+            while first > start and buffer[first - 1] not in _WHITE_SPACE:
+                first -= 1
+            while last < stop and buffer[last] not in _WHITE_SPACE:
+                last += 1
+            clean += [memoryview(buffer)[start:first], self._respell(buffer[first:last])]
+            start = last
+
+    def _respell(self, odd: bytes) -> bytes:
+        """A part of the text as its words, with spaces between them."""
+        text = odd.decode("utf-8", "replace")
+        self.invalid_utf8 += text.count(_REPLACEMENT) - odd.count(_REPLACEMENT.encode())
+        lines = text.split("\n")
+        return "\n".join(" ".join(self._tokenizer.split(line)) for line in lines).encode()
