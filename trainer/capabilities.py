@@ -79,6 +79,7 @@ def choose_engine(
 ) -> Choice:
     """The first engine that honours ``settings``, ``device`` and every option in ``asked``. Raises InputError."""
     refuse_unavailable(asked)
+    _refuse_idle(settings, asked)
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
         raise InputError(f"--engine {settings.engine} is not in this release")
@@ -92,6 +93,14 @@ def choose_engine(
             return Choice(engine, next(iter(engine.devices)) if device == "auto" else device)
         obstacles.append(obstacle)
     raise InputError(obstacles[0])
+
+
+def _refuse_idle(settings: WordVectorSettings, asked: Collection[str]) -> None:
+    """InputError for an option that would change nothing beside the others."""
+    if settings.subwords is None and "buckets" in asked:
+        raise InputError("--buckets means nothing without --subwords")
+    if settings.loss != "negative-sampling" and "negatives" in asked:
+        raise InputError(f"--negatives means nothing to --loss {settings.loss}")
 
 
 def _find_obstacle(

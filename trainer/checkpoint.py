@@ -15,7 +15,7 @@ import hashlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,9 @@ class Checkpoint:
 
     path: Path
     setup: dict[str, Any]
-    """What the training was started with, as JSON values."""
+    """The settings of the training, as JSON values."""
+    corpus: str
+    """The identity of its text."""
     history: History
     values: dict[str, Any]
     arrays: dict[str, Any]
@@ -99,7 +101,7 @@ class Checkpoints:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def save(self, learner: Learner, history: History, *, setup: dict[str, Any]) -> None:
+    def save(self, learner: Learner, history: History, *, setup: dict[str, Any], corpus: str) -> None:
         """Make the state of ``learner`` the current checkpoint. Raises StoreUnwritable and leaves the old one."""
         arrays, values = learner.state()
         filename = f"state-{secrets.token_hex(8)}.safetensors"
@@ -111,6 +113,7 @@ class Checkpoints:
                     "format_version": FORMAT_VERSION,
                     "name": self.name,
                     "setup": setup,
+                    "corpus": corpus,
                     "history": history.to_json(),
                     "values": values,
                     "arrays": {
@@ -141,6 +144,7 @@ class Checkpoints:
             return Checkpoint(
                 path=path,
                 setup=dict(value["setup"]),
+                corpus=str(value["corpus"]),
                 history=History.from_json(value["history"]),
                 values=dict(value["values"]),
                 arrays={**value["arrays"], "path": check_name(value["arrays"]["path"])},
@@ -163,6 +167,11 @@ class Checkpoints:
     def kept(self) -> list[str]:
         """The published versions whose final state is here, oldest first."""
         return sorted(path.stem for path in self.path.glob("*.json") if path.stem != CURRENT)
+
+    def forget_others(self, versions: Collection[str]) -> None:
+        """Remove the final states of all versions but these."""
+        for version in set(self.kept()) - set(versions):
+            self.discard(version)
 
     def discard(self, which: str = CURRENT) -> None:
         """Remove a checkpoint, if it is there."""

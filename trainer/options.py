@@ -6,6 +6,7 @@ import argparse
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NoReturn
 
 from artifact.errors import InputError, WordkinError
@@ -62,7 +63,9 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose mistakes are one line, and whose options must be written out."""
 
     def __init__(self, **settings: Any) -> None:
-        settings.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        settings.setdefault(
+            "formatter_class", partial(argparse.RawDescriptionHelpFormatter, max_help_position=32)
+        )
         super().__init__(allow_abbrev=False, **settings)
 
     def error(self, message: str) -> NoReturn:
@@ -83,8 +86,7 @@ def add_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> N
             settings["action"] = argparse.BooleanOptionalAction
         else:
             settings["type"] = _raise_as_argparse(option.parse if option.many else option.read)
-            choices = "|".join(option.choices) if 0 < len(option.choices) <= 4 else None
-            settings["metavar"] = option.metavar or choices or option.key.upper()
+            settings["metavar"] = option.metavar or "|".join(option.choices) or "N"
             if option.many:
                 settings.update(nargs="+", action="extend")
         parser.add_argument(flag, **settings)
@@ -189,10 +191,9 @@ def shorten(text: str) -> str:
 
 def _describe(option: Option) -> str:
     text = option.help.replace("%", "%%")
-    if option.needed or option.default is None or option.switch:
+    if option.needed or option.switch or option.default in (None, "", ()):
         return text
-    default = "-".join(map(str, option.default)) if isinstance(option.default, tuple) else option.default
-    return f"{text} (default: {default})"
+    return f"{text} (default: {option.default})"
 
 
 def _raise_as_argparse(parse: Callable[[str], Any]) -> Callable[[str], Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -15,9 +17,11 @@ from trainer.loop import Status
 
 JSON_INTERVAL_S = 1.0
 BAR_INTERVAL_S = 0.1
-_BAR = "{desc:<10} {percentage:3.0f} % |{bar:24}| {postfix}"
-_OPEN_BAR = "{desc:<10} {postfix}"
+_BAR = "{desc:<10} {percentage:3.0f} % |{bar:16}| "
+_BAR_WIDTH = 10 + 1 + 5 + 2 + 16 + 2
+_OPEN_BAR = "{desc:<10} "
 _NAMES = {"warm-up": "warming up", "count": "counting", "encode": "encoding", "train": "training"}
+_UNITS = {"count": "B", "encode": "words", "download": "B"}
 
 
 class Progress(ABC):
@@ -56,9 +60,9 @@ class Progress(ABC):
         """Takes down what still stands."""
 
 
-def show_progress(console: Console, *, unit: str = "words") -> Progress:
-    """Progress as this console shows it; ``unit`` is what ``work`` counts, B for bytes."""
-    return JsonProgress(console, unit=unit) if console.json else BarProgress(console, unit=unit)
+def show_progress(console: Console) -> Progress:
+    """Progress as this console shows it."""
+    return JsonProgress(console) if console.json else BarProgress(console)
 
 
 class _Throttle:
@@ -80,15 +84,14 @@ class _Throttle:
 class JsonProgress(Progress):
     """Objects with ``event`` "progress" on standard output, at most one a second for each stage."""
 
-    def __init__(self, console: Console, *, unit: str) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._unit = "bytes" if unit == "B" else unit
         self._throttle = _Throttle(JSON_INTERVAL_S)
 
     def work(self, stage: str, done: int, total: int | None) -> None:
         if self._throttle.due(stage, last=done == total):
-            counts = {self._unit: done, f"total_{self._unit}": total}
-            self._console.record(event="progress", stage=stage, **counts)
+            unit = "bytes" if _UNITS.get(stage, "B") == "B" else _UNITS[stage]
+            self._console.record(event="progress", stage=stage, **{unit: done, f"total_{unit}": total})
 
     def warming_up(self) -> None:
         self._console.record(event="progress", stage="warm-up")
@@ -121,9 +124,8 @@ class JsonProgress(Progress):
 class BarProgress(Progress):
     """One bar a stage."""
 
-    def __init__(self, console: Console, *, unit: str) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._unit = unit
         self._throttle = _Throttle(BAR_INTERVAL_S)
         self._stage = ""
         self._bar: tqdm[Any] | None = None
@@ -134,34 +136,34 @@ class BarProgress(Progress):
             return
         bar = self._show(stage, total)
         seconds = time.monotonic() - self._started
-        unit = "" if self._unit == "B" else " "
-        amount = f"{format_count(done)}{unit}{self._unit}"
-        if total is not None:
-            amount = f"{format_count(done)} of {format_count(total)}{unit}{self._unit}"
-        speed = f" · {format_count(done / seconds)}{unit}{self._unit}/s" if seconds > 0.5 else ""
-        self._update(bar, done, amount + speed)
+        unit = _UNITS.get(stage, "B")
+        gap = "" if unit == "B" else " "
+        parts = [f"{format_count(done)}{gap}{unit}"]
+        if total is not None and done < total:
+            parts = [f"{format_count(done)} of {format_count(total)}{gap}{unit}"]
+        if seconds > 0.5:
+            parts.append(f"{format_count(done / seconds)}{gap}{unit}/s")
+        self._update(bar, done, parts)
 
     def warming_up(self) -> None:
-        self._show("warm-up", None).refresh()
+        self._show("warm-up", None).leave = False
 
     def training(self, *, words: int, total_words: int) -> None:
-        if self._stage == "warm-up" and self._bar is not None:
-            self._bar.leave = False
-        self._update(self._show("train", total_words), words, "")
+        self._update(self._show("train", total_words), words, [])
 
     def stepped(self, status: Status) -> None:
         last = status.words >= status.total_words
         if not self._throttle.due("train", last=last):
             return
-        parts = [
-            f"{format_count(status.words)} of {format_count(status.total_words)} words",
-            f"{format_count(status.words_per_second)}/s",
-            "" if status.loss is None else f"loss {status.loss:.3f}",
-            f"rate {status.learning_rate:.4g}",
-            f"{format_seconds(status.seconds_left)} left",
-        ]
-        text = " · ".join(part for part in parts[: -1 if last else None] if part)
-        self._update(self._show("train", status.total_words), status.words, text)
+        # What matters most comes first: the end is cut off where the terminal is narrow.
+        parts = [f"{format_count(status.words_per_second)} words/s"]
+        if status.loss is not None:
+            parts.append(f"loss {status.loss:.3f}")
+        if not last:
+            parts.append(f"{format_seconds(math.ceil(status.seconds_left))} left")
+            parts.append(f"{format_count(status.words)} of {format_count(status.total_words)} words")
+            parts.append(f"rate {status.learning_rate:.2g}")
+        self._update(self._show("train", status.total_words), status.words, parts)
 
     def note(self, text: str) -> None:
         with tqdm.external_write_mode(file=sys.stderr):
@@ -182,12 +184,20 @@ class BarProgress(Progress):
                 desc=_NAMES.get(stage, stage),
                 bar_format=_OPEN_BAR if total is None else _BAR,
                 file=sys.stderr,
-                dynamic_ncols=True,
+                ncols=_terminal_width(),
             )
             bar = self._bar = new
         return bar
 
-    def _update(self, bar: tqdm[Any], done: int, text: str) -> None:
-        bar.set_postfix_str(text, refresh=False)
+    def _update(self, bar: tqdm[Any], done: int, parts: list[str]) -> None:
         bar.n = done
+        bar.ncols = _terminal_width()
+        while len(parts) > 1 and _BAR_WIDTH + len(" · ".join(parts)) > bar.ncols:
+            parts.pop()
+        bar.bar_format = (_OPEN_BAR if bar.total is None else _BAR) + " · ".join(parts)
         bar.refresh()
+
+
+def _terminal_width() -> int:
+    # Unlike tqdm's own measure, this takes a terminal that says 0 columns for one of 80.
+    return shutil.get_terminal_size().columns - 1

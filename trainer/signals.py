@@ -35,6 +35,11 @@ class StopRequest:
     def is_set(self) -> bool:
         return self.number is not None
 
+    @property
+    def exit_code(self) -> int:
+        """What a shell expects of a command that ended by this signal; 0 without one."""
+        return 0 if self.number is None else 128 + self.number
+
 
 @contextmanager
 def end_on_signals() -> Iterator[None]:

@@ -1,0 +1,49 @@
+"""What a command is, and the options that several of them share."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from trainer.console import Console
+from trainer.options import Arguments, Option, count_number, positive_number
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command, or a family of them: then ``children`` do the work and ``run`` is None."""
+
+    name: str
+    summary: str
+    usage: str = ""
+    """What follows the command's name, the most needed first."""
+    examples: str = ""
+    options: Sequence[Option] = ()
+    run: Callable[[Arguments, Console], int] | None = None
+    """Returns the exit code. Raises WordkinError for mistakes of the user's."""
+    add_positionals: Callable[[argparse.ArgumentParser], object] | None = None
+    recipe: Callable[[str], Mapping[str, Any]] | None = None
+    """What a recipe of this command sets, by option."""
+    children: Sequence[Command] = ()
+    child_word: str = "command"
+
+
+JSON = Option(
+    "json", "JSON lines on standard output, as when it is not a terminal; --no-json for text", switch=True
+)
+STORE = Option("store", "folder that the models are published in", metavar="FOLDER", needed=True)
+NAME = Option(
+    "name", "NAME, or NAME@VERSION for one that is not the latest; not needed where the store has one name"
+)
+TOKENIZER = Option(
+    "tokenizer",
+    "how text becomes words: Unicode words in lower case; a-z with digits spelled out; or white space alone",
+    choices=("words", "letters", "whitespace"),
+    default="words",
+)
+MIN_COUNT = Option("min-count", "leave out words that occur fewer times", parse=positive_number, default=5)
+PHRASES = Option("phrases", "join words that belong together, such as new_york", switch=True, default=False)
+THREADS = Option("threads", "threads to use (default: all cores)", parse=positive_number)
+SEED = Option("seed", "seed of everything random", parse=count_number, default=1)
