@@ -60,6 +60,7 @@ def make_corpus(
 ) -> Corpus:
     """Encode text into a corpus folder at ``output``, saying how it goes and what was odd about it."""
     with show_progress(console) as progress:
+        progress.warming_up()
         corpus = build_corpus(
             sources,
             output,

@@ -1,0 +1,70 @@
+import dataclasses
+
+import pytest
+
+from artifact.errors import InputError
+from trainer.recipes import RECIPES, WordVectorSettings, recipe_options
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("model", "glove"),
+        ("dim", 0),
+        ("dim", 10**9),
+        ("window", 0),
+        ("negatives", 0),
+        ("subsample", -1e-3),
+        ("subsample", float("nan")),
+        ("epochs", 0),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("inf")),
+        ("learning_rate", float("nan")),
+        ("threads", 0),
+        ("seed", -1),
+        ("batch_size", 0),
+        ("output_weight", float("nan")),
+        ("loss", "hinge"),
+        ("engine", "warp"),
+        ("optimizer", "lbfgs"),
+        ("subwords", (6, 3)),
+        ("subwords", (0, 3)),
+    ],
+)
+def test_settings_that_make_no_sense_name_their_option(option, value):
+    with pytest.raises(InputError, match=option.replace("_", ".")):
+        WordVectorSettings(**{option: value})
+
+
+def test_settings_survive_json():
+    settings = WordVectorSettings(model="skipgram", subwords=(3, 6), learning_rate=0.05, threads=2)
+    assert WordVectorSettings.from_json(settings.to_json()) == settings
+
+
+def test_settings_of_another_release_are_refused():
+    with pytest.raises(InputError, match="momentum"):
+        WordVectorSettings.from_json({**WordVectorSettings().to_json(), "momentum": 0.9})
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_explains_itself_and_holds(name):
+    recipe = RECIPES[name]
+    assert recipe.__doc__
+    for model in recipe.models:
+        options = recipe_options(name, model=model)
+        assert options
+        known = {each.name for each in dataclasses.fields(WordVectorSettings)} | {"tokenizer", "min_count"}
+        assert set(options) <= known
+        assert "model" not in options
+
+
+def test_a_recipe_gives_only_what_it_sets():
+    assert "window" not in recipe_options("sample", model="cbow")
+    assert recipe_options("book", model="cbow")["learning_rate"] == 0.001
+
+
+def test_unknown_recipe_and_wrong_model():
+    with pytest.raises(InputError, match="sample"):
+        recipe_options("secret", model="cbow")
+    with pytest.raises(InputError, match="not for skipgram"):
+        recipe_options("book", model="skipgram")
