@@ -17,6 +17,7 @@ from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from app.main import create_app, open_catalog
+from app.protocol import BoundedProtocol
 from app.settings import Settings, parse_settings
 from artifact.errors import InputError, WordkinError
 
@@ -76,6 +77,7 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         # A partial of a module's function can be sent to worker processes, which call it there.
         functools.partial(create_app, settings),
         factory=True,
+        http=BoundedProtocol,
         workers=settings.workers,
         log_config=_log_config(),
         log_level="warning",
@@ -91,7 +93,8 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
         return 0
     supervisor = Multiprocess(config, sockets=[listener])
     supervisor.run()
-    return max((process.exitcode or 0 for process in supervisor.processes), default=0)
+    # A worker that was told to stop ends by that signal, which is negative here; one that could not start does not.
+    return int(any((process.exitcode or 0) > 0 for process in supervisor.processes))
 
 
 def _log_config() -> dict[str, Any]:

@@ -13,6 +13,8 @@ from pydantic_core import from_json
 
 from app.errors import MALFORMED_JSON, UNSUPPORTED_MEDIA_TYPE, ProblemError, refuse
 
+MAX_FIELDS = 100
+
 
 class StrictRequest(Request):
     """A request whose JSON is parsed strictly: no NaN or Infinity, no lone surrogates, bounded depth and digits."""
@@ -20,10 +22,14 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """The body's value; ProblemError where it is not JSON in UTF-8."""
         try:
-            return from_json(await self.body(), allow_inf_nan=False)
+            value = from_json(await self.body(), allow_inf_nan=False)
         except ValueError as error:
             # The parser says what it expected and at which line and column, never what it found.
             raise ProblemError(MALFORMED_JSON, f"the body is not strict JSON in UTF-8: {error}") from None
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            # Each unknown field would become an error of its own.
+            raise refuse([(["body"], f"At most {MAX_FIELDS} fields are read")], limit=MAX_FIELDS)
+        return value
 
 
 class StrictRoute(APIRoute):

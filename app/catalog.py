@@ -182,15 +182,16 @@ class Catalog:
         raise ProblemError(MODEL_CHOICE, detail, choices=names)
 
     def _open_newest(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault]]:
+        """The latest version of ``name``; where that is broken what was served ``before``, else the newest good one."""
         faults: list[Fault] = []
-        newest: list[str] = []
+        latest: str | None = None
         try:
-            newest = [self._store.latest(name)]
+            latest = self._store.latest(name)
         except WordkinError as error:
             faults.append(_fault(name, None, error))
-        older = [version for version in reversed(self._store.versions(name)) if version not in newest]
-        for version in newest + older:
-            if before is not None and before.version == version:
+        candidates = [version for version in reversed(self._store.versions(name)) if version != latest]
+        for version in [latest, *candidates] if latest else candidates:
+            if before is not None and (version == before.version or faults):
                 return before, faults
             try:
                 return self._open(name, version), faults

@@ -30,7 +30,7 @@ from artifact.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,19 @@ def respond_problem(body: Mapping[str, Any], *, headers: Mapping[str, str] | Non
     return Response(content, status_code=body["status"], media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
+def respond_plain(status: HTTPStatus, detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A problem without a type of its own, which would say no more than the status does."""
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return respond_problem(body, headers=headers)
+
+
 def translate(error: WordkinError) -> ProblemError:
     """The HTTP face of an error from the artifact package."""
     match error:
         case UnknownWords():
-            return ProblemError(UNKNOWN_WORD, str(error), oov=error.oov, suggestions=error.suggestions)
+            # Words may hold anything; the sentence about them stays one readable line.
+            detail = "".join(character if character.isprintable() else "\ufffd" for character in str(error))
+            return ProblemError(UNKNOWN_WORD, detail, oov=error.oov, suggestions=error.suggestions)
         case EmptyQuery():
             return ProblemError(EMPTY_QUERY, str(error))
         case WrongKind():
@@ -138,7 +146,7 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def _answer_plain(request: Request, error: HTTPException) -> Response:
-    """Problem+json for what Starlette and FastAPI raise themselves: a type of its own would say no more than the status."""
+    """Problem+json for what Starlette and FastAPI raise themselves."""
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs lists what there is"
@@ -147,9 +155,7 @@ def _answer_plain(request: Request, error: HTTPException) -> Response:
         detail = f"this address answers to {headers['allow']}"
     else:
         detail = error.detail
-    title = HTTPStatus(error.status_code).phrase
-    body = {"type": "about:blank", "title": title, "status": error.status_code, "detail": detail}
-    return respond_problem(body, headers=headers)
+    return respond_plain(HTTPStatus(error.status_code), detail, headers=headers)
 
 
 def _describe(item: Mapping[str, Any]) -> tuple[list[str | int], str]:
@@ -171,7 +177,7 @@ def _describe(item: Mapping[str, Any]) -> tuple[list[str | int], str]:
 
 def _list_methods(request: Request) -> list[str]:
     # Starlette names the methods of the first route only, where several share an address.
-    return [
+    allowed = [
         method
         for method in _METHODS
         if any(
@@ -179,3 +185,4 @@ def _list_methods(request: Request) -> list[str]:
             for route in request.app.routes
         )
     ]
+    return sorted([*allowed, "HEAD"] if "GET" in allowed else allowed)

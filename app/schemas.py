@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, FailFast, Field, StringConstraints
 
 MAX_WORD_CHARACTERS = 1_000
 SCORE_DECIMALS = 7
@@ -12,7 +12,7 @@ SCORE_DECIMALS = 7
 # `x-limit` names the setting that bounds a field; app.openapi writes its value into the published schema.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=MAX_WORD_CHARACTERS)]
-Words = Annotated[list[Word], Field(json_schema_extra={"x-limit": {"maxItems": "max_words"}})]
+Words = Annotated[list[Word], FailFast(), Field(json_schema_extra={"x-limit": {"maxItems": "max_words"}})]
 Top = Annotated[
     int,
     Field(

@@ -1,213 +1,51 @@
 import contextlib
-import functools
-import http.client
-import json
-import os
-import re
-import socket
-import subprocess
-import sys
-import time
 
-import httpx
-import numpy as np
 import pytest
-from anyio.from_thread import start_blocking_portal
 
 from app.main import create_app
 from app.settings import Settings
-from artifact.draft import write_embedding
-from artifact.store import Store
-from artifact.tokenizer import Tokenizer
-
-TOKENS = ["car", "truck", "bus", "king", "queen", "man", "woman", "서울", "naïve", "a/b", "..", "zero"]
-# Vehicles point one way; king - man = queen - woman; "zero" has no direction.
-VECTORS = np.array(
-    [
-        [1.0, 0.1, 0.0, 0.0],
-        [0.9, 0.2, 0.0, 0.0],
-        [0.8, 0.4, 0.0, 0.0],
-        [0.0, 0.0, 1.0, 1.0],
-        [0.0, 0.0, 1.0, -1.0],
-        [0.0, 0.0, 0.2, 1.0],
-        [0.0, 0.0, 0.2, -1.0],
-        [0.1, -1.0, 0.1, 0.0],
-        [0.2, -1.0, -0.3, 0.0],
-        [-1.0, 0.0, 0.0, 0.5],
-        [-1.0, 0.3, 0.0, 0.1],
-        [0.0, 0.0, 0.0, 0.0],
-    ],
-    dtype=np.float32,
-)
-
-
-def publish(root, name, *, tokens=TOKENS, vectors=VECTORS, tokenizer="words", kind="embedding", **fields):
-    """A small model in the store at ``root``; returns its version."""
-    counts = np.arange(len(tokens), 0, -1, dtype=np.int64)
-    with Store(root, create=True).draft(name) as draft:
-        write_embedding(draft, tokens=tokens, counts=counts, vectors=vectors)
-        return draft.publish(
-            kind=kind, tokenizer=Tokenizer(tokenizer), recipe={"model": "cbow"}, metrics={"loss": 1.5}, **fields
-        )
-
-
-def damage(root, name, version):
-    """Flip one bit of a published version's weights."""
-    path = root / name / version / "weights.safetensors"
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-
-
-class Client:
-    """httpx against an application in this process, started and stopped as a server does it."""
-
-    def __init__(self, app):
-        self.app = app
-        self._stack = contextlib.ExitStack()
-
-    def __enter__(self):
-        self._portal = self._stack.enter_context(start_blocking_portal())
-        wrap = self._portal.wrap_async_context_manager
-        self._stack.enter_context(wrap(self.app.router.lifespan_context(self.app)))
-        transport = httpx.ASGITransport(self.app)
-        self._http = self._stack.enter_context(
-            wrap(httpx.AsyncClient(transport=transport, base_url="http://wordkin"))
-        )
-        return self
-
-    def __exit__(self, *error):
-        return self._stack.__exit__(*error)
-
-    def request(self, method, url, **options):
-        return self._portal.call(functools.partial(self._http.request, method, url, **options))
-
-    def get(self, url, **parameters):
-        return self.request("GET", url, params=parameters or None)
-
-    def post(self, url, **body):
-        return self.request("POST", url, json=body)
+from tests.app.serving import Client, Server, publish
 
 
 @pytest.fixture
 def root(tmp_path):
+    """Where a test that needs a store of its own has it."""
     return tmp_path / "store"
 
 
 @pytest.fixture
 def open_client(root):
-    """A function that starts a client on the store, with other settings where given."""
+    """A function that starts a client on the store at ``root``, with other settings where given."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(Client(create_app(Settings(store=str(root), **options))))
 
 
-@pytest.fixture
-def version(root):
-    return publish(root, "sample")
-
-
-@pytest.fixture
-def client(version, open_client):
-    return open_client()
-
-
-def check_problem(response, status, slug=None):
-    """The problem+json of an error answer, which must have this status and type."""
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    problem = response.json()
-    assert problem["status"] == status
-    assert problem["type"] == (f"urn:wordkin:problem:{slug}" if slug else "about:blank")
-    assert problem["title"]
-    assert "\n" not in problem["detail"]
-    return problem
-
-
-class Server:
-    """python -m app in a process of its own."""
-
-    def __init__(self, *arguments, environment=None):
-        self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "app", "--port", "0", *map(str, arguments)],
-            env={**os.environ, **(environment or {})},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines = []
-        self.port = 0
-        for line in self.process.stderr:
-            self.lines.append(line)
-            if found := re.search(r"listening on http://127\.0\.0\.1:(\d+) ", line):
-                self.port = int(found[1])
-                break
-
-    def __enter__(self):
-        assert self.port, self.lines
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.communicate()
-
-    def stop(self, signal):
-        """Send a signal; returns the exit code and what was written to standard error since the start."""
-        self.process.send_signal(signal)
-        _, rest = self.process.communicate(timeout=20)
-        return self.process.returncode, "".join(self.lines) + rest
-
-    def send(self, data, *, close=False):
-        """The status line and the body of the answer to raw bytes (empty where the server only hung up)."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=20) as connection:
-            with contextlib.suppress(ConnectionError):
-                connection.sendall(data)
-            if close:
-                connection.shutdown(socket.SHUT_WR)
-            answer = http.client.HTTPResponse(connection)
-            try:
-                answer.begin()
-                return Answer(answer.status, httpx.Headers(answer.getheaders()), answer.read())
-            except (http.client.BadStatusLine, ConnectionError):
-                return None
-
-    def send_body(self, path, body, *, headers=()):
-        """POST raw bytes as JSON."""
-        lines = [f"POST {path} HTTP/1.1", "host: wordkin", "content-type: application/json", *headers]
-        if not any(line.startswith("transfer-encoding") for line in headers):
-            lines.append(f"content-length: {len(body)}")
-        return self.send("\r\n".join([*lines, "", ""]).encode() + body)
-
-    def wait(self, path="/health/ready"):
-        """Wait until the server answers."""
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}{path}").status_code == 200:
-                    return
-            time.sleep(0.05)
-        raise AssertionError("the server does not answer")
-
-
-class Answer:
-    """An answer read from a socket, with what the tests ask of an httpx response."""
-
-    def __init__(self, status, headers, content):
-        self.status_code = status
-        self.headers = headers
-        self.content = content
-        self.text = content.decode("utf-8", "replace")
-
-    def json(self):
-        return json.loads(self.content)
+@pytest.fixture(scope="module")
+def sample_root(tmp_path_factory):
+    """A store with one version of one model, for the tests of a module that do not change it."""
+    return tmp_path_factory.mktemp("sample") / "store"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """One server for the tests of a module that do not change it."""
-    folder = tmp_path_factory.mktemp("server")
-    publish(folder / "store", "sample")
-    environment = {"WORDKIN_CACHE": str(folder / "cache")}
-    with Server("--store", folder / "store", environment=environment) as running:
+def version(sample_root):
+    """The version of the model in ``sample_root``."""
+    return publish(sample_root, "sample")
+
+
+@pytest.fixture(scope="module")
+def client(sample_root, version):
+    """A client on ``sample_root``."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORDKIN_CACHE", str(sample_root.parent / "cache"))
+        with Client(create_app(Settings(store=str(sample_root)))) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def server(sample_root, version):
+    """A server on ``sample_root`` in a process of its own."""
+    environment = {"WORDKIN_CACHE": str(sample_root.parent / "cache")}
+    with Server("--store", sample_root, environment=environment) as running:
         running.wait()
         yield running
         assert running.process.poll() is None, "the server went down"

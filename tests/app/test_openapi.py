@@ -1,0 +1,124 @@
+import re
+
+import pytest
+from pydantic import TypeAdapter
+
+from app.errors import ProblemType
+from app.main import create_app
+from app.schemas import Problem
+from app.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def schema(client):
+    return client.get("/openapi.json").json()
+
+
+def operations(schema):
+    return [
+        (method, path, operation)
+        for path, item in schema["paths"].items()
+        for method, operation in item.items()
+    ]
+
+
+def walk(node):
+    yield node
+    children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
+    for child in children:
+        yield from walk(child)
+
+
+def test_every_route_is_there(schema):
+    assert {f"{method} {path}" for method, path, _ in operations(schema)} == {
+        "get /similar",
+        "post /similar",
+        "post /analogy",
+        "get /vectors/{word}",
+        "post /vectors",
+        "get /similarity",
+        "post /similarity",
+        "get /models",
+        "get /models/{name}",
+        "get /health/live",
+        "get /health/ready",
+    }
+
+
+def test_every_operation_is_described_and_answers_with_a_schema(schema):
+    names = [operation["operationId"] for _, _, operation in operations(schema)]
+    assert len(set(names)) == len(names)
+    for method, path, operation in operations(schema):
+        assert operation["summary"], path
+        assert operation["description"], path
+        assert "$ref" in operation["responses"]["200"]["content"]["application/json"]["schema"], path
+        assert ("requestBody" in operation) == (method == "post")
+
+
+def test_every_error_is_problem_json_with_examples_that_are_problems(schema):
+    seen = set()
+    for _, path, operation in operations(schema):
+        errors = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+        assert "500" in errors, path
+        for status, answer in errors.items():
+            assert list(answer["content"]) == ["application/problem+json"], (path, status)
+            content = answer["content"]["application/problem+json"]
+            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            for example in content["examples"].values():
+                problem = TypeAdapter(Problem).validate_python(example["value"], extra="forbid")
+                assert str(problem.status) == status
+                seen.add(problem.type)
+    declared = {
+        value for value in vars(__import__("app.errors").errors).values() if isinstance(value, ProblemType)
+    }
+    assert seen == {problem.uri for problem in declared}
+    assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_every_reference_leads_somewhere(schema):
+    references = {node["$ref"] for node in walk(schema) if isinstance(node, dict) and "$ref" in node}
+    assert references == {f"#/components/schemas/{name}" for name in schema["components"]["schemas"]}
+
+
+def test_every_body_has_an_example_that_is_answered(client, schema):
+    for method, path, operation in operations(schema):
+        if method == "post":
+            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
+            [example] = schema["components"]["schemas"][reference.rpartition("/")[2]]["examples"]
+            assert client.request("POST", path, json=example).status_code == 200
+
+
+def test_the_limits_of_this_server_are_published():
+    schema = create_app(Settings(store="x", max_top=77, max_words=88)).openapi()
+    [top] = [p for p in schema["paths"]["/similar"]["get"]["parameters"] if p["name"] == "top"]
+    assert (top["schema"]["minimum"], top["schema"]["maximum"], top["schema"]["default"]) == (1, 77, 10)
+    similar = schema["components"]["schemas"]["SimilarBody"]["properties"]
+    assert similar["top"]["maximum"] == 77
+    assert similar["positive"]["maxItems"] == 88
+    assert "x-limit" not in str(schema)
+
+
+def test_the_documentation_needs_no_internet(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    assert "//" not in re.sub(r"<!--.*?-->", "", page.text)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "http" not in policy
+    links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        file = client.get(link)
+        assert file.status_code == 200
+        assert len(file.content) > 1000
+        if link.endswith(".css"):
+            assert not re.search(r"url\(\s*[\"']?(https?:)?//|@import", file.text)
+    assert "url: '/openapi.json'" in page.text
+    assert '"validatorUrl": null' in page.text
+
+
+def test_the_root_leads_to_the_documentation(client):
+    answer = client.get("/")
+    assert answer.status_code == 307
+    assert answer.headers["location"] == "/docs"
+    assert client.get("/redoc").status_code == 404
