@@ -15,10 +15,12 @@ from artifact.draft import DRAFT_PREFIX, LATEST_FILE, Draft
 from artifact.embedding import Embedding
 from artifact.errors import Corrupt, NotFound, StoreUnwritable, WrongKind
 from artifact.files import RememberedHashes, hash_file
+from artifact.language import LanguageModel
 from artifact.manifest import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
     NAME_PATTERN,
+    Kind,
     Manifest,
     check_name,
     parse_manifest,
@@ -26,6 +28,8 @@ from artifact.manifest import (
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
 from artifact.weights import map_tensors
+
+_KIND_WORDS: dict[Kind, str] = {"embedding": "an embedding", "language-model": "a language model"}
 
 
 @dataclass(frozen=True)
@@ -44,32 +48,60 @@ class Artifact:
 
     def embedding(self) -> Embedding:
         """The word-vector model, memory-mapped; WrongKind if it is another kind, Corrupt if its parts do not fit."""
-        where = f"{self.name}/{self.version}"
-        if self.manifest.kind != "embedding":
-            raise WrongKind(f"{where} is a {self.manifest.kind}, not an embedding")
-        tensors = self._tensors("weights")
-        said = {name: (entry.dtype, tuple(entry.shape)) for name, entry in self.manifest.tensors.items()}
-        found = {name: (array.dtype.name, array.shape) for name, array in tensors.items()}
-        if said != found:
-            raise Corrupt(f"{where}: the tensors are not those that the manifest describes")
-        if missing := {"vectors", "norms", "counts"} - set(tensors):
-            raise Corrupt(f"{where}: the weights lack {', '.join(sorted(missing))}")
-        counts: NDArray[Any] = tensors["counts"]
-        if counts.dtype != np.int64 or counts.ndim != 1 or not len(counts):
-            raise Corrupt(f"{where}: counts must be one row of int64")
-        vocabulary_path = self.file("vocabulary")
-        if vocabulary_path is None:
-            raise Corrupt(f"{where}: there is no vocabulary")
-        index = self._tensors("vocabulary-index") if self.file("vocabulary-index") else None
+        tensors = self._weights("embedding")
+        if missing := {"vectors", "norms"} - set(tensors):
+            raise Corrupt(f"{self.name}/{self.version}: the weights lack {', '.join(sorted(missing))}")
         return Embedding(
             vectors=tensors["vectors"],
             norms=tensors["norms"],
-            vocabulary=Vocabulary.map(vocabulary_path, index, counts),
+            vocabulary=self._vocabulary(tensors["counts"]),
             tokenizer=Tokenizer.from_json(self.manifest.tokenizer),
             name=self.name,
             version=self.version,
             manifest=self.manifest,
         )
+
+    def language_model(self) -> LanguageModel:
+        """The language model, memory-mapped; errors as for ``embedding``."""
+        tensors = self._weights("language-model")
+        vocabulary = self._vocabulary(tensors["counts"])
+        try:
+            return LanguageModel.from_tensors(
+                tensors,
+                recipe=self.manifest.recipe,
+                ngrams=self._tensors("ngrams") if self.file("ngrams") else None,
+                vocabulary=vocabulary,
+                tokenizer=Tokenizer.from_json(self.manifest.tokenizer),
+                name=self.name,
+                version=self.version,
+                manifest=self.manifest,
+            )
+        except Corrupt as error:
+            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
+
+    def _weights(self, kind: Kind) -> dict[str, NDArray[Any]]:
+        """The tensors of the weights file, as the manifest describes them; WrongKind where this is not of ``kind``."""
+        where = f"{self.name}/{self.version}"
+        if self.manifest.kind != kind:
+            raise WrongKind(f"{where} is {_KIND_WORDS[self.manifest.kind]}, not {_KIND_WORDS[kind]}")
+        tensors = self._tensors("weights")
+        said = {name: (entry.dtype, tuple(entry.shape)) for name, entry in self.manifest.tensors.items()}
+        found = {name: (array.dtype.name, array.shape) for name, array in tensors.items()}
+        if said != found:
+            raise Corrupt(f"{where}: the tensors are not those that the manifest describes")
+        if "counts" not in tensors:
+            raise Corrupt(f"{where}: the weights lack counts")
+        counts = tensors["counts"]
+        if counts.dtype != np.int64 or counts.ndim != 1 or not len(counts):
+            raise Corrupt(f"{where}: counts must be one row of int64")
+        return tensors
+
+    def _vocabulary(self, counts: NDArray[np.int64]) -> Vocabulary:
+        path = self.file("vocabulary")
+        if path is None:
+            raise Corrupt(f"{self.name}/{self.version}: there is no vocabulary")
+        index = self._tensors("vocabulary-index") if self.file("vocabulary-index") else None
+        return Vocabulary.map(path, index, counts)
 
     def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
         path = self.file(role)
@@ -152,6 +184,10 @@ class Store:
             embedding = artifact.embedding()
             embedding.vocabulary.check()
             embedding.check()
+        else:
+            language_model = artifact.language_model()
+            language_model.vocabulary.check()
+            language_model.check()
 
     def draft(self, name: str) -> Draft:
         """A new version of ``name`` in the making."""

@@ -1,0 +1,138 @@
+"""A recurrent network over words: embedding, layers of cells, and the distribution of the next word, in NumPy alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.cells import CELLS, Cell, Floats, check_shape, take, widen
+from artifact.errors import Corrupt, Unsupported
+
+MAX_LAYERS = 64
+_LOGITS_AT_ONCE = 4 << 20
+
+Memory = tuple[Floats, ...]
+"""What the network remembers of one text: [S, H] for each layer."""
+
+
+class Network:
+    """``embedding`` [V, E], ``layer{i}.*``, ``output`` [H, V] (tied: the embedding), ``output_bias`` [V].
+
+    float32 weights are used where they lie, so they may be memory maps; float16 ones are widened once, but for the
+    embedding where it is not tied. Raises Corrupt where names or shapes do not fit and Unsupported for a cell that this
+    release does not know.
+    """
+
+    def __init__(self, weights: Mapping[str, NDArray[Any]], *, cell: str) -> None:
+        if cell not in CELLS:
+            raise Unsupported(f"this release does not know the cell {cell!a:.40}")
+        self._weights = dict(weights)
+        self._embedding = take(weights, "embedding")
+        if self._embedding.ndim != 2:
+            raise Corrupt(f"embedding is {self._embedding.shape}, where [V, E] is needed")
+        self.vocab_size, inputs = self._embedding.shape
+        check_shape(self._embedding, "embedding", (self.vocab_size, inputs))
+        self._layers: list[Cell] = []
+        while f"layer{len(self._layers)}.w_h" in weights and len(self._layers) < MAX_LAYERS:
+            layer = CELLS[cell](
+                weights,
+                layer=len(self._layers),
+                inputs=self._layers[-1].hidden if self._layers else inputs,
+            )
+            self._layers.append(layer)
+        if not self._layers:
+            raise Corrupt("the weights lack layer0.w_h")
+        self.hidden = self._layers[-1].hidden
+        self._bias = widen(check_shape(take(weights, "output_bias"), "output_bias", (self.vocab_size,)))
+        if "output" in weights:
+            self._output = widen(check_shape(weights["output"], "output", (self.hidden, self.vocab_size)))
+        else:
+            if inputs != self.hidden:
+                raise Corrupt(
+                    f"the weights are tied, but an embedding is {inputs} wide and h is {self.hidden}"
+                )
+            self._embedding = widen(self._embedding)
+            self._output = self._embedding.T
+        known = {"embedding", "output", "output_bias", "counts"}
+        known |= {
+            f"layer{number}.{part}" for number in range(len(self._layers)) for part in CELLS[cell].parts
+        }
+        if strange := sorted(set(weights) - known):
+            raise Corrupt(f"the weights have {strange[0][:40]!a}, which this network has no use for")
+
+    def check(self) -> None:
+        """Corrupt unless every weight is finite."""
+        for name, array in self._weights.items():
+            if not np.isfinite(array).all():
+                raise Corrupt(f"{name} has a weight that is not finite")
+
+    def start(self) -> Memory:
+        """The memory before anything was read: zeros."""
+        return tuple(np.zeros((layer.states, layer.hidden), dtype=np.float32) for layer in self._layers)
+
+    def run(
+        self, memories: Sequence[Memory], texts: Sequence[NDArray[np.int32]]
+    ) -> tuple[list[Memory], list[Floats]]:
+        """Read B ``texts`` (ids, lengths may differ) together, each going on from its memory; both are left as they are.
+
+        Gives each one's memory afterwards and its h [T, H] after each word. Raises IndexError for an id outside.
+        """
+        if not texts:
+            return [], []
+        order = sorted(range(len(texts)), key=lambda lane: -len(texts[lane]))
+        lengths = np.array([len(texts[lane]) for lane in order], dtype=np.int64)
+        longest = int(lengths[0])
+        # Step by step, the lanes that are that long: as packed sequences in cuDNN and PyTorch.
+        counts = np.searchsorted(-lengths, -np.arange(longest), side="left").tolist()
+        padded = np.zeros((longest, len(order)), dtype=np.int64)
+        taking_part = np.arange(longest)[:, np.newaxis] < lengths
+        for place, lane in enumerate(order):
+            padded[: lengths[place], place] = texts[lane]
+        token_ids = padded[taking_part]
+        if len(token_ids) and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < self.vocab_size:
+            raise IndexError(f"a token id is outside 0 … {self.vocab_size - 1}")
+        xs = self._embedding[token_ids].astype(np.float32, copy=False)
+        moved: list[Floats] = []
+        for number, layer in enumerate(self._layers):
+            states = np.stack([memories[lane][number] for lane in order], axis=1)
+            xs = layer.run(xs, states, counts)
+            moved.append(states)
+        lane_of = np.broadcast_to(np.arange(len(order)), taking_part.shape)[taking_part]
+        result_memories: list[Memory] = [()] * len(order)
+        result_hs: list[Floats] = [xs] * len(order)
+        for place, lane in enumerate(order):
+            result_memories[lane] = tuple(states[:, place].copy() for states in moved)
+            result_hs[lane] = xs if len(order) == 1 else xs[lane_of == place]
+        return result_memories, result_hs
+
+    def logits(self, hs: Floats) -> Floats:
+        """The scores [N, V] of the next word after each h of ``hs`` [N, H]."""
+        scores = hs @ self._output
+        scores += self._bias
+        return scores
+
+    def probabilities(self, hs: Floats) -> Floats:
+        """p(next word) [N, V] after each h of ``hs`` [N, H]: the softmax of the scores."""
+        scores = self.logits(hs)
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        scores /= scores.sum(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        return scores
+
+    def score(self, hs: Floats, targets: NDArray[np.int32]) -> NDArray[np.float64]:
+        """p of each of ``targets`` [N] after the h of the same row of ``hs`` [N, H]; [N], a block of rows at a time."""
+        result = np.empty(len(targets), dtype=np.float64)
+        step = max(1, _LOGITS_AT_ONCE // self.vocab_size)
+        for start in range(0, len(targets), step):
+            scores = self.logits(hs[start : start + step])
+            wanted = targets[start : start + step, np.newaxis]
+            highest = scores.max(axis=1, keepdims=True)
+            chosen = np.take_along_axis(scores, wanted, axis=1) - highest
+            scores -= highest
+            np.exp(scores, out=scores)
+            total = scores.sum(axis=1, dtype=np.float64)
+            result[start : start + step] = np.exp(chosen[:, 0].astype(np.float64)) / total
+        return result
