@@ -28,12 +28,13 @@ class UnigramSampler:
 
         Raises InputError where there is nothing to draw from.
         """
-        weights = np.asarray(counts, np.float64) ** power
-        if len(weights) < 1 + exclude_target or not np.all(weights > 0):
+        positive = np.asarray(counts, np.float64)
+        if len(positive) < 1 + exclude_target or not np.all(positive > 0):
             raise InputError(
-                f"cannot draw negative words: {len(weights)} words, counts must be above 0"
-                + (", and two words are needed" if exclude_target else "")
+                f"cannot draw negative words from {len(positive)}: "
+                f"at least {1 + exclude_target} are needed, each with a count above 0"
             )
+        weights = positive**power
         self.probabilities: NDArray[np.float64] = weights / weights.sum()
         self.exclude_target = exclude_target
         self.backend = backend
