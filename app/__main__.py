@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import copy
 import errno
 import functools
+import logging.config
 import os
 import signal
 import socket
@@ -16,6 +16,7 @@ import uvicorn
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
+from app.catalog import Catalog
 from app.main import create_app, open_catalog
 from app.protocol import BoundedProtocol
 from app.settings import Settings, parse_settings
@@ -23,6 +24,13 @@ from artifact.errors import InputError, WordkinError
 
 BACKLOG = 2_048
 GRACE_S = 10
+LOG_CONFIG: dict[str, Any] = {
+    **LOGGING_CONFIG,
+    "loggers": {
+        **LOGGING_CONFIG["loggers"],
+        "app": {"handlers": ["default"], "level": "INFO"},
+    },
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,11 +38,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = parse_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
         with _bind(settings) as listener:
-            _announce(settings, listener)
-            return _serve(settings, listener)
+            logging.config.dictConfig(LOG_CONFIG)
+            # Opened here, a mistake is one line, and hashes are checked once and not by every worker at the same time.
+            catalog = open_catalog(settings)
+            _announce(catalog, listener)
+            return _serve(settings, catalog, listener)
     except WordkinError as error:
         print(f"python -m app: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -61,25 +74,23 @@ def _bind(settings: Settings) -> socket.socket:
     return listener
 
 
-def _announce(settings: Settings, listener: socket.socket) -> None:
-    """Open the models once, so that a mistake is found and hashes are checked before any worker starts; say what is served."""
-    shelf = open_catalog(settings).shelf
+def _announce(catalog: Catalog, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    lines = [f"serving {served.name} {served.version} ({served.kind})" for served in shelf.served.values()]
-    lines += [f"not served: {fault.detail}" for fault in shelf.faults]
-    lines.append(f"listening on {address} (documentation: {address}/docs)")
-    print(*lines, sep="\n", file=sys.stderr, flush=True)
+    for served in catalog.shelf.served.values():
+        print(f"serving {served.name} {served.version} ({served.kind})", file=sys.stderr)
+    print(f"listening on {address} (documentation: {address}/docs)", file=sys.stderr, flush=True)
 
 
-def _serve(settings: Settings, listener: socket.socket) -> int:
+def _serve(settings: Settings, catalog: Catalog, listener: socket.socket) -> int:
+    alone = settings.workers == 1
     config = uvicorn.Config(
-        # A partial of a module's function can be sent to worker processes, which call it there.
-        functools.partial(create_app, settings),
+        # A partial of a module's function can be sent to worker processes; each opens a catalog of its own there.
+        functools.partial(create_app, settings, catalog=catalog if alone else None),
         factory=True,
         http=BoundedProtocol,
         workers=settings.workers,
-        log_config=_log_config(),
+        log_config=LOG_CONFIG,
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -88,19 +99,13 @@ def _serve(settings: Settings, listener: socket.socket) -> int:
     # uvicorn stops in order on these signals and then raises them again for whoever stood before it.
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    if settings.workers == 1:
+    if alone:
         uvicorn.Server(config).run([listener])
         return 0
     supervisor = Multiprocess(config, sockets=[listener])
     supervisor.run()
     # A worker that was told to stop ends by that signal, which is negative here; one that could not start does not.
     return int(any((process.exitcode or 0) > 0 for process in supervisor.processes))
-
-
-def _log_config() -> dict[str, Any]:
-    config = copy.deepcopy(LOGGING_CONFIG)
-    config["loggers"]["app"] = {"handlers": ["default"], "level": "INFO", "propagate": False}
-    return config
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

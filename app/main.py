@@ -18,18 +18,21 @@ from app.routes import operations, words
 from app.settings import Settings
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The server for ``settings``. The models are opened when it starts; WordkinError where none can be served."""
+def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI:
+    """The server for ``settings``. When it starts it opens the models, unless it is given a ``catalog`` that has.
+
+    Starting raises WordkinError where nothing can be served.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.catalog = open_catalog(settings)
+        app.state.catalog = catalog or open_catalog(settings)
         yield
 
     app = FastAPI(
         title="wordkin",
         summary="Word vectors over HTTP",
-        description=DESCRIPTION,
+        description=DESCRIPTION.strip(),
         version=__version__,
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,

@@ -24,6 +24,7 @@ SECRET = "pa55word-that-nobody-may-see-again"
         ("word=car&top=1000000000", ["query", "top"]),
         ("word=car&top=" + "9" * 5000, ["query", "top"]),
         ("word=car&model=..%2Fetc", ["query", "model"]),
+        ("word=car&model=sample%0A", ["query", "model"]),
         ("word=car&model=", ["query", "model"]),
         ("word=car&version=a%00b", ["query", "version"]),
         ("word=car&version=" + "v" * 65, ["query", "version"]),
