@@ -66,18 +66,21 @@ def show_progress(console: Console) -> Progress:
 
 
 class _Throttle:
-    """Says when something may be shown again: a new stage and the end of one always."""
+    """Says when something may be shown again: a new stage and the end of one at once, the same thing never."""
 
     def __init__(self, interval_s: float) -> None:
         self._interval_s = interval_s
         self._stage = ""
+        self._done = -1
         self._shown = 0.0
 
-    def due(self, stage: str, *, last: bool) -> bool:
+    def due(self, stage: str, done: int, *, last: bool = False) -> bool:
         now = time.monotonic()
-        if stage == self._stage and not last and now - self._shown < self._interval_s:
+        if stage == self._stage and (
+            done == self._done or (not last and now - self._shown < self._interval_s)
+        ):
             return False
-        self._stage, self._shown = stage, now
+        self._stage, self._done, self._shown = stage, done, now
         return True
 
 
@@ -89,7 +92,7 @@ class JsonProgress(Progress):
         self._throttle = _Throttle(JSON_INTERVAL_S)
 
     def work(self, stage: str, done: int, total: int | None) -> None:
-        if self._throttle.due(stage, last=done == total):
+        if self._throttle.due(stage, done, last=done == total):
             unit = "bytes" if _UNITS.get(stage, "B") == "B" else _UNITS[stage]
             self._console.record(event="progress", stage=stage, **{unit: done, f"total_{unit}": total})
 
@@ -97,11 +100,11 @@ class JsonProgress(Progress):
         self._console.record(event="progress", stage="warm-up")
 
     def training(self, *, words: int, total_words: int) -> None:
-        self._throttle.due("train", last=True)
+        self._throttle.due("train", words)
         self._console.record(event="progress", stage="train", words=words, total_words=total_words)
 
     def stepped(self, status: Status) -> None:
-        if self._throttle.due("train", last=status.words >= status.total_words):
+        if self._throttle.due("train", status.words, last=status.words >= status.total_words):
             self._console.record(
                 event="progress",
                 stage="train",
@@ -132,7 +135,7 @@ class BarProgress(Progress):
         self._started = 0.0
 
     def work(self, stage: str, done: int, total: int | None) -> None:
-        if not self._throttle.due(stage, last=done == total):
+        if not self._throttle.due(stage, done, last=done == total):
             return
         bar = self._show(stage, total)
         seconds = time.monotonic() - self._started
@@ -153,7 +156,7 @@ class BarProgress(Progress):
 
     def stepped(self, status: Status) -> None:
         last = status.words >= status.total_words
-        if not self._throttle.due("train", last=last):
+        if not self._throttle.due("train", status.words, last=last):
             return
         # What matters most comes first: the end is cut off where the terminal is narrow.
         parts = [f"{format_count(status.words_per_second)} words/s"]
@@ -185,6 +188,7 @@ class BarProgress(Progress):
                 bar_format=_OPEN_BAR if total is None else _BAR,
                 file=sys.stderr,
                 ncols=_terminal_width(),
+                nrows=10,  # tqdm hides bars on a terminal that says 0 rows
             )
             bar = self._bar = new
         return bar

@@ -90,7 +90,11 @@ def refused(run):
     return run_refused
 
 
-SMALL = ("--dim", "16", "--epochs", "3", "--threads", "1", "--min-count", "2", "--seed", "3")
+SMALL = [
+    *("--engine", "plain", "--threads", "1", "--seed", "3"),
+    *("--dim", "16", "--epochs", "3", "--min-count", "2", "--subsample", "0"),
+]
+GOOD = ["--epochs", "8", "--learning-rate", "0.01", "--batch-size", "100"]
 
 
 @pytest.fixture
@@ -107,18 +111,6 @@ def train(run, text, store):
 def trained_store(tmp_path_factory, text):
     """A store with one trained model, for tests that only read it."""
     root = tmp_path_factory.mktemp("trained") / "store"
-    arguments = [
-        "train",
-        "cbow",
-        str(text),
-        "--name",
-        "farm",
-        "--store",
-        str(root),
-        *SMALL,
-        "--epochs",
-        "8",
-        "--json",
-    ]
-    assert main(arguments) == 0
+    arguments = ["train", "cbow", text, "--name", "farm", "--store", root, *SMALL, *GOOD, "--json"]
+    assert main([str(argument) for argument in arguments]) == 0
     return root

@@ -1,0 +1,67 @@
+import pytest
+
+from artifact.errors import InputError
+from trainer.capabilities import WORD_VECTOR_ENGINES, Engine, choose_engine
+from trainer.recipes import WordVectorSettings
+
+PLAIN = Engine("plain", build=None, devices=("cpu", "gpu"), own_options=("optimizer",))
+FAST = Engine("fast", build=None, models=("cbow",), own_options=("sharing",))
+BOTH = (FAST, PLAIN)
+
+
+def choose(*, device="auto", asked=(), engines=BOTH, **settings):
+    choice = choose_engine(WordVectorSettings(**settings), device=device, asked=asked, engines=engines)
+    return choice.engine.name, choice.device
+
+
+def test_the_first_engine_that_can_is_taken():
+    assert choose() == ("fast", "cpu")
+    assert choose(model="skipgram") == ("plain", "cpu")
+    assert choose(device="gpu") == ("plain", "gpu")
+    assert choose(asked=["optimizer"]) == ("plain", "cpu")
+    assert choose(asked=["sharing", "dim"]) == ("fast", "cpu")
+
+
+def test_a_named_engine_is_taken_or_refused():
+    assert choose(engine="plain") == ("plain", "cpu")
+    with pytest.raises(InputError, match="skipgram is not a model of the fast engine"):
+        choose(engine="fast", model="skipgram")
+    with pytest.raises(InputError, match="--optimizer means nothing to the fast engine"):
+        choose(engine="fast", asked=["optimizer"])
+    with pytest.raises(InputError, match="--engine fast is not in this release"):
+        choose(engine="fast", engines=(PLAIN,))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "hierarchical-softmax"}, "--loss hierarchical-softmax"),
+        ({"subwords": (3, 6)}, "--subwords"),
+        ({"device": "gpu", "model": "cbow", "engine": "fast"}, "--device gpu"),
+        ({"asked": ["optimizer", "sharing"]}, "--optimizer means nothing to the fast engine"),
+        ({"asked": ["phrases"]}, "--phrases"),
+        ({"asked": ["resume_from"]}, "--resume-from"),
+        ({"asked": ["buckets"]}, "--buckets means nothing without --subwords"),
+        ({"asked": ["negatives"], "loss": "hierarchical-softmax"}, "--negatives means nothing"),
+    ],
+)
+def test_what_no_engine_can_do_is_refused_by_name(settings, message):
+    with pytest.raises(InputError, match=message):
+        choose(**settings)
+
+
+@pytest.mark.parametrize("engine", WORD_VECTOR_ENGINES, ids=lambda engine: engine.name)
+def test_the_table_tells_the_truth(engine, text, tmp_path):
+    """Every model and loss that an engine claims can be made and trained one step."""
+    from artifact.tokenizer import Tokenizer
+    from trainer.corpus import build_corpus
+
+    corpus = build_corpus([str(text)], tmp_path / "corpus", tokenizer=Tokenizer("words"))
+    for model in engine.models:
+        for loss in engine.losses:
+            settings = WordVectorSettings(model=model, loss=loss, dim=8, threads=1)
+            learner = engine.build(corpus, settings, "cpu")
+            learner.warm_up()
+            step = learner.advance()
+            assert step.examples > 0
+            assert learner.vectors().shape == (len(corpus.counts), 8)
