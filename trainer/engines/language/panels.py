@@ -1,0 +1,190 @@
+"""Matrix products on one core, near its multiply-add peak also for the few rows of one time step.
+
+A library's product copies its right factor into panels at each call, which for the twenty rows of a batch costs more
+than the product itself. Here the right factor is packed once for all steps that use it.
+
+Packed, a matrix [K, N] is cut into panels of ``PANEL`` columns, each stored as [K, PANEL]. The columns that are left
+become panels of ``LANES`` columns, the last of them filled up with zeros. A tile of ``TILE_ROWS`` rows by one panel is held in registers
+while its K products are added up. Everything is written once as LLVM vector code and lowered for the machine at hand.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+from trainer.engines.language.compiled import compiled
+
+LANES = 16
+HAS_32_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
+TILE_ROWS, TILE_VECTORS = (5, 5) if HAS_32_WIDE_REGISTERS else (6, 1)
+PANEL = TILE_VECTORS * LANES
+DEPTH = 512  # rows of a panel that are used for all rows of the left factor in turn: they stay in the second cache
+
+_FLOAT = ir.FloatType()
+_LANE = ir.VectorType(_FLOAT, LANES)
+_INT = ir.IntType(64)
+_FMA = ir.FunctionType(_LANE, [_LANE, _LANE, _LANE])
+
+
+@intrinsic(prefer_literal=True)
+def _multiply_tile(
+    _typing: Any,
+    rows: Any,
+    vectors: Any,
+    a: Any,
+    a_row: Any,
+    a_item: Any,
+    panel: Any,
+    out: Any,
+    out_row: Any,
+    count: Any,
+) -> Any:
+    """``out[i, :] += Σ_k a[i, k] * panel[k, :]`` for ``rows`` rows of ``vectors`` vectors.
+
+    ``a``, ``panel`` and ``out`` are addresses, ``a_row``, ``a_item`` and ``out_row`` distances in bytes.
+    """
+    del a, a_row, a_item, panel, out, out_row, count
+    signature = types.void(rows, vectors, *[types.int64] * 7)
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        _emit_tile(builder, rows.literal_value, vectors.literal_value, *values[2:])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+def _emit_tile(
+    b: Any,
+    rows: int,
+    vectors: int,
+    a: Any,
+    a_row: Any,
+    a_item: Any,
+    panel: Any,
+    out: Any,
+    out_row: Any,
+    count: Any,
+) -> None:
+    fma = cgutils.get_or_insert_function(b.module, _FMA, "llvm.fmuladd.v16f32")
+    undefined = ir.Constant(_LANE, ir.Undefined)
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+
+    def vector(base: Any, v: int) -> Any:
+        return b.inttoptr(b.add(base, _INT(4 * LANES * v)), _LANE.as_pointer())
+
+    rows_out = [b.add(out, b.mul(out_row, _INT(i))) for i in range(rows)]
+    sums = [[cgutils.alloca_once(b, _LANE) for _ in range(vectors)] for _ in range(rows)]
+    for i in range(rows):
+        for v in range(vectors):
+            b.store(b.load(vector(rows_out[i], v), align=4), sums[i][v])
+    with cgutils.for_range(b, count) as loop:
+        item = b.add(panel, b.mul(loop.index, _INT(4 * LANES * vectors)))
+        lanes = [b.load(vector(item, v), align=4) for v in range(vectors)]
+        here = b.add(a, b.mul(loop.index, a_item))
+        for i in range(rows):
+            factor = b.load(b.inttoptr(b.add(here, b.mul(a_row, _INT(i))), _FLOAT.as_pointer()))
+            one = b.insert_element(undefined, factor, ir.IntType(32)(0))
+            factor = b.shuffle_vector(one, undefined, everywhere)
+            for v in range(vectors):
+                b.store(b.call(fma, [factor, lanes[v], b.load(sums[i][v])]), sums[i][v])
+    for i in range(rows):
+        for v in range(vectors):
+            b.store(b.load(sums[i][v]), vector(rows_out[i], v), align=4)
+
+
+@compiled
+def multiply_panel(
+    width: int, rows: int, a: int, a_row: int, a_item: int, panel: int, out: int, out_row: int, count: int
+) -> None:
+    """``out += a · panel`` for a panel of ``width`` columns: addresses, and distances in bytes."""
+    i = 0
+    if width == PANEL:
+        while i + TILE_ROWS <= rows:
+            at, to = a + i * a_row, out + i * out_row
+            _multiply_tile(TILE_ROWS, TILE_VECTORS, at, a_row, a_item, panel, to, out_row, count)
+            i += TILE_ROWS
+        while i < rows:
+            at, to = a + i * a_row, out + i * out_row
+            _multiply_tile(1, TILE_VECTORS, at, a_row, a_item, panel, to, out_row, count)
+            i += 1
+    else:
+        while i + TILE_ROWS <= rows:
+            at, to = a + i * a_row, out + i * out_row
+            _multiply_tile(TILE_ROWS, 1, at, a_row, a_item, panel, to, out_row, count)
+            i += TILE_ROWS
+        while i < rows:
+            at, to = a + i * a_row, out + i * out_row
+            _multiply_tile(1, 1, at, a_row, a_item, panel, to, out_row, count)
+            i += 1
+
+
+@compiled
+def packed_width(columns: int) -> int:
+    """The number of columns with their filling."""
+    return -(-columns // LANES) * LANES
+
+
+@compiled
+def panel_width(columns: int, start: int) -> int:
+    """The width of the panel that begins at column ``start`` of ``columns``."""
+    return PANEL if start + PANEL <= columns else LANES
+
+
+@compiled
+def pack(matrix: NDArray[np.float32], packed: NDArray[np.float32], first: int, last: int) -> None:
+    """Write columns ``first`` to ``last`` of ``matrix`` [K, N], of any layout, to ``packed`` [K * packed_width(N)].
+
+    ``first`` is a multiple of ``PANEL``, and so is ``last`` unless it is N: threads can share the work.
+    """
+    depth, columns = matrix.shape
+    start = first
+    while start < last:
+        width = panel_width(columns, start)
+        filled = min(width, columns - start)
+        panel = packed[start * depth : (start + width) * depth].reshape(depth, width)
+        if matrix.strides[0] >= matrix.strides[1]:
+            for k in range(depth):
+                for j in range(filled):
+                    panel[k, j] = matrix[k, start + j]
+        else:  # a transposed view: read along its columns, some rows at a time
+            for begin in range(0, depth, 64):
+                end = min(begin + 64, depth)
+                for j in range(filled):
+                    for k in range(begin, end):
+                        panel[k, j] = matrix[k, start + j]
+        for k in range(depth):
+            for j in range(filled, width):
+                panel[k, j] = 0
+        start += width
+
+
+@compiled
+def multiply_add(a: NDArray[np.float32], packed: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    """``out += a · B``: ``a`` [M, K] of any layout, B [K, N] as ``pack`` left it, ``out`` [M, N] with whole rows."""
+    rows, depth = a.shape
+    columns = out.shape[1]
+    a_row, a_item, out_row = a.strides[0], a.strides[1], out.strides[0]
+    whole = columns // LANES * LANES
+    edge = np.zeros((rows, LANES if whole < columns else 0), np.float32)
+    for first in range(0, depth, DEPTH):
+        count = min(DEPTH, depth - first)
+        left = a.ctypes.data + first * a_item
+        start = 0
+        while start < columns:
+            width = panel_width(columns, start)
+            panel = packed.ctypes.data + 4 * (start * depth + first * width)
+            to, to_row = out.ctypes.data + 4 * start, out_row
+            if start + width > columns:  # the filling has no place in out
+                to, to_row = edge.ctypes.data, 4 * LANES
+            multiply_panel(width, rows, left, a_row, a_item, panel, to, to_row, count)
+            start += width
+    for i in range(rows):
+        for j in range(columns - whole):
+            out[i, whole + j] += edge[i, j]

@@ -1,0 +1,254 @@
+"""The output layer of a language model in one pass: scores, softmax, loss and all gradients, for a block of rows.
+
+One array of scores is made, in panels (see ``panels``), and becomes the gradient where it stands. What the plain layers
+write as three arrays of [T * B, V] are here: the scores; ``exp(score - largest)`` in their place; and the division by
+its sum, which is left to the much smaller factors on either side.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.engines.language.compiled import compiled
+from trainer.engines.language.functions import exp_negative
+from trainer.engines.language.panels import LANES, PANEL, multiply_panel, pack, packed_width, panel_width
+
+_GROUP = 8  # rows that are made probabilities together: their scores stay in the second cache
+_ABSENT = np.float32(-1e30)  # the score of a column that only fills up the last panel
+
+
+@compiled
+def make_scores(
+    h: NDArray[np.float32],
+    packed: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    scores: NDArray[np.float32],
+) -> None:
+    """``scores = h · W + bias`` in panels, for ``h`` [N, H], W [H, V] packed and ``bias`` [V]."""
+    rows, depth = h.shape
+    columns = len(bias)
+    start = 0
+    while start < columns:
+        width = panel_width(columns, start)
+        filled = min(width, columns - start)
+        for i in range(rows):
+            row = scores[start * rows + i * width : start * rows + (i + 1) * width]
+            for j in range(filled):
+                row[j] = bias[start + j]
+            for j in range(filled, width):
+                row[j] = _ABSENT
+        panel = packed.ctypes.data + 4 * start * depth
+        out = scores.ctypes.data + 4 * start * rows
+        multiply_panel(width, rows, h.ctypes.data, h.strides[0], 4, panel, out, 4 * width, depth)
+        start += width
+
+
+@compiled
+def exponentiate(
+    scores: NDArray[np.float32],
+    rows: int,
+    columns: int,
+    targets: NDArray[np.int32],
+    d_loss: float,
+    factors: NDArray[np.float32],
+) -> float:
+    """The summed loss of ``rows`` rows; ``factors[i] * scores[i]`` is afterwards the gradient of ``d_loss`` times it.
+
+    ``scores`` are panels of ``columns`` columns. A negative target has no loss, and a factor of 0.
+    """
+    loss = 0.0
+    lanes = np.empty((_GROUP, PANEL), np.float32)
+    largest = np.empty(_GROUP, np.float32)
+    chosen = np.empty(_GROUP, np.float32)
+    for first in range(0, rows, _GROUP):
+        count = min(_GROUP, rows - first)
+        lanes[:] = -np.inf
+        start = 0
+        while start < columns:
+            width = panel_width(columns, start)
+            for i in range(count):
+                at = start * rows + (first + i) * width
+                row, lane = scores[at : at + width], lanes[i]
+                for j in range(width):
+                    lane[j] = row[j] if row[j] > lane[j] else lane[j]
+            start += width
+        for i in range(count):
+            top = lanes[i, 0]
+            for j in range(PANEL):
+                top = lanes[i, j] if lanes[i, j] > top else top
+            largest[i] = top
+            chosen[i] = scores[_place(rows, columns, first + i, max(targets[first + i], 0))]
+        lanes[:] = 0
+        start = 0
+        while start < columns:
+            width = panel_width(columns, start)
+            for i in range(count):
+                at = start * rows + (first + i) * width
+                row, lane, top = scores[at : at + width], lanes[i], largest[i]
+                for j in range(width):
+                    value = exp_negative(row[j] - top)
+                    row[j] = value
+                    lane[j] += value
+            start += width
+        for i in range(count):
+            total = np.float32(0)
+            for j in range(PANEL):
+                total += lanes[i, j]
+            target = targets[first + i]
+            factors[first + i] = 0
+            if target >= 0:
+                loss += np.log(np.float64(total)) - (np.float64(chosen[i]) - np.float64(largest[i]))
+                factors[first + i] = d_loss / total
+                scores[_place(rows, columns, first + i, target)] -= total
+    return loss
+
+
+@compiled
+def _place(rows: int, columns: int, row: int, column: int) -> int:
+    """Where an element stands in panels of ``rows`` rows."""
+    start = column // PANEL * PANEL
+    width = panel_width(columns, start)
+    if width < PANEL:
+        start = column // LANES * LANES
+    return start * rows + row * width + column - start
+
+
+@compiled
+def output_loss(
+    h: NDArray[np.float32],
+    packed: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    targets: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    factors: NDArray[np.float32],
+) -> float:
+    """The summed loss for ``h`` [N, H], in blocks of as many rows as ``factors`` has; ``scores`` is room to work in."""
+    loss = 0.0
+    for first in range(0, len(h), len(factors)):
+        last = min(first + len(factors), len(h))
+        make_scores(h[first:last], packed, bias, scores)
+        loss += exponentiate(scores, last - first, len(bias), targets[first:last], 0.0, factors)
+    return loss
+
+
+@compiled
+def output_gradients(
+    h: NDArray[np.float32],
+    packed: NDArray[np.float32],
+    packed_turned: NDArray[np.float32],
+    bias: NDArray[np.float32],
+    targets: NDArray[np.int32],
+    d_loss: float,
+    scores: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    d_h: NDArray[np.float32],
+    d_W: NDArray[np.float32],
+    d_bias: NDArray[np.float32],
+    turned: bool,
+) -> float:
+    """As ``output_loss``, and the gradients of ``d_loss`` times it, which are written to ``d_h``, ``d_W`` and ``d_bias``.
+
+    ``packed_turned`` is W transposed, packed. ``d_W`` is [H, V], or [V, H] if ``turned``; ``d_bias`` is
+    [packed_width(V)], and ``scores`` has packed_width(V) for each of the rows that ``factors`` has.
+    """
+    loss = 0.0
+    depth, columns = h.shape[1], len(bias)
+    d_W[:] = 0
+    d_bias[:] = 0
+    for first in range(0, len(h), len(factors)):
+        last = min(first + len(factors), len(h))
+        rows = last - first
+        make_scores(h[first:last], packed, bias, scores)
+        loss += exponentiate(scores, rows, columns, targets[first:last], d_loss, factors)
+        scaled = np.empty((rows, depth), np.float32)
+        for i in range(rows):
+            for j in range(depth):
+                scaled[i, j] = h[first + i, j] * factors[i]
+        d_sums = np.zeros((rows, packed_width(depth)), np.float32)
+        if turned:
+            room = np.empty(rows * packed_width(depth), np.float32)
+            pack(scaled, room, 0, depth)
+            _add_turned(scores, rows, columns, depth, room, d_W)
+        else:
+            _add_straight(scores, rows, columns, scaled, d_W)
+        start = 0
+        while start < columns:
+            width = panel_width(columns, start)
+            panel = scores.ctypes.data + 4 * start * rows
+            out = d_bias.ctypes.data + 4 * start
+            multiply_panel(width, 1, factors.ctypes.data, 4, 4, panel, out, 4 * width, rows)
+            filled = min(width, columns - start)
+            to = 0
+            while to < depth:
+                to_width = panel_width(depth, to)
+                right = packed_turned.ctypes.data + 4 * (to * columns + start * to_width)
+                out = d_sums.ctypes.data + 4 * to
+                multiply_panel(to_width, rows, panel, 4 * width, 4, right, out, d_sums.strides[0], filled)
+                to += to_width
+            start += width
+        for i in range(rows):
+            for j in range(depth):
+                d_h[first + i, j] = d_sums[i, j] * factors[i]
+    return loss
+
+
+@compiled
+def _add_straight(
+    scores: NDArray[np.float32],
+    rows: int,
+    columns: int,
+    scaled: NDArray[np.float32],
+    d_W: NDArray[np.float32],
+) -> None:
+    """``d_W += scaled.T · scores``: ``scaled`` [N, H], ``d_W`` [H, V]."""
+    depth = scaled.shape[1]
+    item, out_row = scaled.strides[0], d_W.strides[0]
+    start = 0
+    while start < columns:
+        width = panel_width(columns, start)
+        panel = scores.ctypes.data + 4 * start * rows
+        if start + width <= columns:
+            out = d_W.ctypes.data + 4 * start
+            multiply_panel(width, depth, scaled.ctypes.data, 4, item, panel, out, out_row, rows)
+        else:
+            edge = np.zeros((depth, width), np.float32)
+            out = edge.ctypes.data
+            multiply_panel(width, depth, scaled.ctypes.data, 4, item, panel, out, 4 * width, rows)
+            d_W[:, start:] += edge[:, : columns - start]
+        start += width
+
+
+@compiled
+def _add_turned(
+    scores: NDArray[np.float32],
+    rows: int,
+    columns: int,
+    depth: int,
+    packed_scaled: NDArray[np.float32],
+    d_W: NDArray[np.float32],
+) -> None:
+    """``d_W += scores.T · scaled``: ``scaled`` [N, H] packed, ``d_W`` [V, H]."""
+    out_row = d_W.strides[0]
+    edge = np.empty((PANEL, LANES), np.float32)
+    start = 0
+    while start < columns:
+        width = panel_width(columns, start)
+        filled = min(width, columns - start)
+        panel = scores.ctypes.data + 4 * start * rows
+        to = 0
+        while to < depth:
+            to_width = panel_width(depth, to)
+            right = packed_scaled.ctypes.data + 4 * to * rows
+            if to + to_width <= depth:
+                out = d_W.ctypes.data + start * out_row + 4 * to
+                multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, out_row, rows)
+            else:
+                edge[:] = 0
+                out = edge.ctypes.data
+                multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, 4 * LANES, rows)
+                for i in range(filled):
+                    for j in range(depth - to):
+                        d_W[start + i, to + j] += edge[i, j]
+            to += to_width
+        start += width

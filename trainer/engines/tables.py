@@ -1,0 +1,91 @@
+"""The two tables of vectors and the buffers of a thread, laid out for the row kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.engines.lanes import LANES
+
+BLOCK = 16  # targets that share their negatives
+CHUNK = 256  # words whose rows are gathered and scattered together
+ALIGNMENT = 64
+
+
+def aligned_zeros(rows: int, dim: int) -> NDArray[np.float32]:
+    """float32 zeros ``[rows, dim rounded up to 16]`` on a 64-byte boundary."""
+    width = -(-dim // LANES) * LANES
+    flat = np.zeros(rows * width + LANES, dtype=np.float32)
+    start = (-flat.ctypes.data % ALIGNMENT) // 4
+    return flat[start : start + rows * width].reshape(rows, width)
+
+
+def first_inputs(words: int, dim: int, seed: int) -> NDArray[np.float32]:
+    """Input vectors to begin with: uniform in ±1/(2 dim), as word2vec.c. float32 [words, padded dim]."""
+    table = aligned_zeros(words, dim)
+    rng = np.random.default_rng([seed, 0x696E7075])
+    for start in range(0, words, 65536):
+        part = table[start : start + 65536, :dim]
+        part[:] = (rng.random(part.shape, dtype=np.float32) - np.float32(0.5)) / np.float32(dim)
+    return table
+
+
+def row_addresses(table: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The address of every row of ``[..., W]``, flattened."""
+    rows = int(np.prod(table.shape[:-1]))
+    return table.ctypes.data + np.arange(rows, dtype=np.int64) * table.strides[-2]
+
+
+class Workspace:
+    """One thread's buffers; W is the padded dim. ``*_rows`` hold addresses of rows.
+
+    `record` holds every number that compiled code needs: the address of each buffer under its name, and `constants`.
+    """
+
+    def __init__(self, *, dim: int, negatives: int, window: int, constants: dict[str, int], rates: dict[str, float]) -> None:
+        zeros = aligned_zeros(1, dim)
+        width = zeros.shape[1]
+        groups, spans = -(-negatives // LANES), -(-(BLOCK + 2 * window) // LANES)
+        gathered, summed = aligned_zeros(CHUNK, dim), aligned_zeros(CHUNK, dim)
+        turned = aligned_zeros(width, LANES)
+        scores, near = aligned_zeros(BLOCK, groups * LANES), aligned_zeros(BLOCK, spans * LANES)
+        self.words = np.zeros(CHUNK + LANES, np.int32)  # ids of a chunk
+        self.ends = np.zeros(CHUNK, np.int64)  # ends of its lines
+        self.buffers: dict[str, NDArray[Any]] = {
+            "zeros": zeros,  # [1, W] "no word here"
+            "gathered": gathered,  # [CHUNK, W]
+            "summed": summed,  # [CHUNK, W]
+            "scores": scores,  # [BLOCK, K in sixteens] of negatives; then their gradients
+            "near": near,  # [BLOCK, BLOCK + 2 window in sixteens] of the words around; then their gradients
+            "positives": aligned_zeros(1, BLOCK),  # [BLOCK] of the targets
+            "factors": np.zeros(CHUNK, np.float32),  # what each row is multiplied with
+            "weights": np.zeros(CHUNK, np.float32),  # what the words around each add up to
+            "line_starts": np.zeros(CHUNK, np.int64),  # where each word's line starts in the chunk
+            "line_ends": np.zeros(CHUNK, np.int64),
+            "gathered_rows": row_addresses(gathered),
+            "summed_rows": row_addresses(summed),
+            "turned": turned,  # [W, 16] sixteen rows, transposed
+            "turned_rows": row_addresses(turned),
+            "score_rows": lane_addresses(scores),  # [groups, BLOCK]
+            "near_score_rows": lane_addresses(near),
+            "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
+            "near_rows": np.full(spans * LANES, zeros.ctypes.data, np.int64),
+            "input_rows": np.zeros(CHUNK, np.int64),  # rows of the tables
+            "target_rows": np.zeros(CHUNK, np.int64),
+            "around_rows": np.zeros(window + CHUNK + (CHUNK // 2 + 1) * (window + 2), np.int64),
+            "words": self.words,
+            "ends": self.ends,
+        }
+        whole = {name: buffer.ctypes.data for name, buffer in self.buffers.items()}
+        whole |= {"dim": dim, "row_bytes": 4 * width, "vectors": width // LANES, "window": window}
+        whole |= {"negatives": negatives, "groups": groups, "spans": spans, **constants}
+        kinds = [(name, np.int64) for name in whole] + [(name, np.float32) for name in rates]
+        self.record = np.array([(*whole.values(), *rates.values())], dtype=kinds)[0]
+
+
+def lane_addresses(table: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The addresses of the sixteens of every row of ``[rows, 16 groups]``: int64 ``[groups * rows]``."""
+    groups = np.arange(table.shape[1] // LANES, dtype=np.int64)[:, None] * (4 * LANES)
+    return (groups + row_addresses(table)).reshape(-1)
