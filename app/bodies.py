@@ -52,15 +52,15 @@ class StrictRoute(APIRoute):
 
 
 def _list_parameters(route: APIRoute) -> list[str]:
-    """The names of the query parameters that a route takes."""
-    names: list[str] = []
+    """The names of the query parameters that a route takes, those that it needs first."""
+    fields: dict[str, bool] = {}
     for parameter in route.dependant.query_params:
         model = parameter.field_info.annotation
         if isinstance(model, type) and issubclass(model, BaseModel):
-            names += model.model_fields
+            fields |= {name: field.is_required() for name, field in model.model_fields.items()}
         else:
-            names.append(parameter.alias)
-    return names
+            fields[parameter.alias] = parameter.field_info.is_required()
+    return sorted(fields, key=lambda name: not fields[name])
 
 
 def _check_parameters(request: Request, names: list[str]) -> None:

@@ -123,6 +123,9 @@ def publish_limits(app: FastAPI, settings: Settings) -> None:
             schemas.update(problem.pop("$defs", {}))
             schemas["Problem"] = problem
             _fill_limits(schema, settings)
+            for operation in (operation for item in schema["paths"].values() for operation in item.values()):
+                # What must be given comes first on the documentation page.
+                operation.get("parameters", []).sort(key=lambda parameter: not parameter["required"])
         return app.openapi_schema or {}
 
     app.openapi = openapi  # type: ignore[method-assign]  # the way that FastAPI documents

@@ -240,7 +240,7 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(examples=["not in the vocabulary: automobil"])]
     oov: Annotated[list[str], Field(description="unknown-word: every word that is unknown.")] = []
     suggestions: Annotated[
-        list[str], Field(description="unknown-word: known words that may have been meant.")
+        list[str], Field(description="unknown-word: known words close to the first unknown one.")
     ] = []
     errors: Annotated[list[FieldError], Field(description="invalid-request: each part that is wrong.")] = []
     choices: Annotated[

@@ -55,6 +55,14 @@ def test_every_operation_is_described_and_answers_with_a_schema(schema):
         assert ("requestBody" in operation) == (method == "post")
 
 
+def test_what_must_be_given_stands_first(client, schema):
+    names = [parameter["name"] for parameter in schema["paths"]["/similar"]["get"]["parameters"]]
+    assert names == ["word", "model", "version", "top"]
+    assert (
+        f"the query parameters here are {', '.join(names)}" in client.get("/similar", size=3).json()["detail"]
+    )
+
+
 def test_every_error_is_problem_json_with_examples_that_are_problems(schema):
     seen = set()
     for _, path, operation in operations(schema):
