@@ -42,7 +42,7 @@ def build_corpus(
     if min_count < 1:
         raise InputError(f"min-count must be 1 or more, not {min_count}")
     if threads is None:
-        threads = min(MAX_THREADS, len(os.sched_getaffinity(0)))
+        threads = min(MAX_THREADS, _processors())
     elif threads < 1:
         raise InputError(f"threads must be 1 or more, not {threads}")
     found = find_sources(sources)
@@ -52,6 +52,12 @@ def build_corpus(
             describe(folder, tokenizer=tokenizer, min_count=min_count, report=report)
         )
     return open_corpus(Path(output))
+
+
+def _processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _build(

@@ -99,7 +99,8 @@ def _composition(lower: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[
                 traits[code_point] |= kernels.ALWAYS_ODD
                 continue
             first, second = decomposition.split(" ")
-            traits[int(first, 16)] |= kernels.MAY_TAKE
+            # What is composed already may be composed anew: ᾳ and a circumflex become ᾷ, which is made from ᾶ.
+            traits[[int(first, 16), code_point]] |= kernels.MAY_TAKE
             traits[int(second, 16)] |= kernels.MAY_COMPOSE
     traits[classes > 0] |= kernels.REORDERS
     # Hangul composes by arithmetic: a leading consonant and a vowel, then a trailing consonant.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from artifact.tokenizer import Tokenizer
 from trainer.corpus.blocks import LINE_BYTES, PIECE_BYTES, Block, cut_blocks
@@ -65,7 +68,8 @@ class Counting:
             raise
         finally:
             for thread in others:
-                thread.join()
+                if thread.ident:
+                    thread.join()
         if self._failures:
             raise self._failures[0]
 
@@ -84,8 +88,8 @@ class Counting:
             while taken := self._take():
                 index, block = taken
                 ids, line_ends = worker.scanner.scan(block)
-                write_all(ids_file, ids.data)
-                write_all(lines_file, line_ends.data)
+                write_all(ids_file, ids)
+                write_all(lines_file, line_ends)
                 self.blocks[index] = number, len(ids), len(line_ends)
                 progress()
 
@@ -121,8 +125,8 @@ class Counting:
             yield piece
 
 
-def write_all(file: IO[bytes], data: memoryview) -> None:
-    """Write everything to an unbuffered file, which may take it in several goes."""
-    rest = data.cast("B")
+def write_all(file: IO[bytes], numbers: NDArray[Any]) -> None:
+    """Write an array to an unbuffered file, which may take it in several goes."""
+    rest = numbers.view(np.uint8).data
     while rest:
         rest = rest[file.write(rest) :]

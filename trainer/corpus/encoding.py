@@ -51,13 +51,13 @@ def encode(counting: Counting, vocabulary: Vocabulary, folder: Path, progress: C
         line_ends = [
             stack.enter_context(worker.lines_path.open("rb", buffering=0)) for worker in counting.workers
         ]
-        write_all(lines_file, np.zeros(1, "<i8").data)
+        write_all(lines_file, np.zeros(1, "<i8"))
         for worker, block_words, block_lines in counting.blocks:
             found = np.fromfile(numbers[worker], np.int32, block_words)
-            write_all(ids_file, vocabulary.token_ids[worker].take(found).data)
+            write_all(ids_file, vocabulary.token_ids[worker].take(found))
             ends = np.fromfile(line_ends[worker], np.int32, block_lines).astype("<i8")
             ends += words
-            write_all(lines_file, ends.data)
+            write_all(lines_file, ends)
             words += block_words
             lines += block_lines
             progress(words)

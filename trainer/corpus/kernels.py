@@ -49,7 +49,7 @@ _I32, _I64 = types.int32[::1], types.int64[::1]
 _TABLE = types.Tuple((_U64, _U64, _U64, _I64, _I64, _U64))  # type: ignore[no-untyped-call]
 
 _0, _1, _2, _3, _4, _6, _7, _8 = (np.uint64(n) for n in (0, 1, 2, 3, 4, 6, 7, 8))
-_12, _18, _32, _56, _64 = (np.uint64(n) for n in (12, 18, 32, 56, 64))
+_12, _18, _32, _64 = (np.uint64(n) for n in (12, 18, 32, 64))
 _LOW_6, _LOW_5, _LOW_4, _LOW_3 = (np.uint64(n) for n in (0x3F, 0x1F, 0x0F, 0x07))
 _ASCII, _LEAD_3, _LEAD_4 = (np.uint64(n) for n in (0x80, 0xE0, 0xF0))
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

@@ -28,7 +28,7 @@ def replace_corpus(output: Path) -> Iterator[Path]:
         output.parent.mkdir(parents=True, exist_ok=True)
         draft = output.parent / f".{output.name}.{secrets.token_hex(4)}.draft"
         draft.mkdir()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot write a corpus to {show(output)}: {reason}") from None
     try:
@@ -40,6 +40,9 @@ def replace_corpus(output: Path) -> Iterator[Path]:
                 sync_file(file)
         sync_folder(draft)
         _swap(draft, output)
+    except BrokenPipeError:
+        # Whoever reads the progress has gone; no file was refused.
+        raise
     except OSError as error:
         raise InputError(f"cannot write a corpus to {show(output)}: {error.strerror or error}") from None
     finally:

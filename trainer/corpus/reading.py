@@ -60,6 +60,8 @@ def read_pieces(source: Source, piece_bytes: int) -> Iterator[tuple[bytes, int]]
     with ExitStack() as stack:
         try:
             if source.path is None:
+                if sys.stdin is None:
+                    raise InputError(f"{source.name}: closed")
                 file: BinaryIO | io.FileIO = sys.stdin.buffer
             else:
                 file = stack.enter_context(source.path.open("rb", buffering=0))

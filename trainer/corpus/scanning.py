@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +15,7 @@ from trainer.corpus.kernels import IDS, LINES, LONG_WORDS
 from trainer.corpus.table import WordTable
 
 ODD_BYTES = 2048
-"""How much text is left to the slow tokenizer around an oddity. The corpus does not depend on it."""
+"""How much text is resolved at a time around an oddity. The corpus does not depend on it."""
 
 _REPLACEMENT = "\ufffd"
 _WHITE_SPACE = frozenset(b" \t\n\v\f\r")
@@ -22,9 +24,8 @@ _WHITE_SPACE = frozenset(b" \t\n\v\f\r")
 class Scanner:
     """Finds the words of blocks and numbers them in a table of its own.
 
-    Text that is valid UTF-8 in NFC goes straight through the kernels. Around anything else (``kernels.find_oddity``),
-    up to the next ASCII white space on both sides, ``Tokenizer.split`` finds the words, and the kernels then only
-    number them.
+    Text that is valid UTF-8 in NFC goes straight through the kernels. Anything else (``kernels.find_oddity``) is
+    first resolved, together with the text around it up to the next ASCII white space on both sides.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -76,28 +77,34 @@ class Scanner:
     def _clean(self, block: Block) -> NDArray[np.uint8]:
         """A block's text with the oddities resolved."""
         buffer, start, stop = block.buffer, block.start, block.stop
-        text = np.frombuffer(buffer, np.uint8)
-        eights = np.frombuffer(buffer, np.uint64, len(buffer) // 8)
-        characters = self._characters
+        odd = self._find_oddity(buffer, start, stop)
+        if odd == stop:
+            return np.frombuffer(buffer, np.uint8)[start:stop]
         clean: list[bytes | memoryview] = []
-        while True:
-            odd = kernels.find_oddity(text, eights, start, stop, characters.traits, characters.classes)
-            if odd == stop and not clean:
-                return text[start:stop]
-            if odd == stop:
-                clean.append(memoryview(buffer)[start:stop])
-                return np.frombuffer(b"".join(clean), np.uint8)
+        while odd < stop:
             first, last = odd, min(odd + ODD_BYTES, stop)
             while first > start and buffer[first - 1] not in _WHITE_SPACE:
                 first -= 1
             while last < stop and buffer[last] not in _WHITE_SPACE:
                 last += 1
-            clean += [memoryview(buffer)[start:first], self._respell(buffer[first:last])]
+            clean += [memoryview(buffer)[start:first], self._resolve(buffer[first:last])]
             start = last
+            odd = self._find_oddity(buffer, start, stop)
+        clean.append(memoryview(buffer)[start:stop])
+        return np.frombuffer(b"".join(clean), np.uint8)
 
-    def _respell(self, odd: bytes) -> bytes:
-        """A part of the text as its words, with spaces between them."""
+    def _find_oddity(self, buffer: bytes, start: int, stop: int) -> int:
+        text = np.frombuffer(buffer, np.uint8)
+        eights = np.frombuffer(buffer, np.uint64, len(buffer) // 8)
+        characters = self._characters
+        found: int = kernels.find_oddity(text, eights, start, stop, characters.traits, characters.classes)
+        return found
+
+    def _resolve(self, odd: bytes) -> bytes:
+        """A part of the text in NFC; where the kernels need more than that, its words with spaces between them."""
         text = odd.decode("utf-8", "replace")
         self.invalid_utf8 += text.count(_REPLACEMENT) - odd.count(_REPLACEMENT.encode())
-        lines = text.split("\n")
-        return "\n".join(" ".join(self._tokenizer.split(line)) for line in lines).encode()
+        normal = unicodedata.normalize("NFC", text).encode()
+        if self._find_oddity(normal, 0, len(normal)) == len(normal):
+            return normal
+        return "\n".join(" ".join(self._tokenizer.split(line)) for line in text.split("\n")).encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +86,8 @@ def _find_path(path: Path, source: str) -> Iterator[Source]:
 
 
 def _file(path: Path, *, optional: bool = False) -> Source:
-    size = path.stat().st_size if path.is_file() else None
-    if size is None:
-        path.stat()
-    return Source(path, size, optional)
+    status = path.stat()
+    return Source(path, status.st_size if stat.S_ISREG(status.st_mode) else None, optional)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
