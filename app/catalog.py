@@ -19,8 +19,10 @@ from app.errors import MODEL_CHOICE, MODEL_UNAVAILABLE, UNKNOWN_MODEL, WRONG_KIN
 from app.settings import Settings
 from artifact.embedding import Embedding
 from artifact.errors import ArtifactError, InputError, NotFound, StoreError, Unsupported, WordkinError
+from artifact.language import LanguageModel
 from artifact.manifest import Kind, Manifest
 from artifact.store import Store
+from artifact.vocabulary import Vocabulary
 
 FAULT_RETRY_S = 30.0
 KIND_WORDS: Mapping[Kind, str] = {"embedding": "word vectors", "language-model": "a language model"}
@@ -40,7 +42,7 @@ class Served:
     name: str
     version: str
     manifest: Manifest
-    _embedding: Embedding | None
+    _model: Embedding | LanguageModel
 
     @property
     def kind(self) -> Kind:
@@ -50,9 +52,21 @@ class Served:
     @property
     def embedding(self) -> Embedding:
         """The word vectors; the catalog hands out this kind only where it was asked for."""
-        if self._embedding is None:
+        if not isinstance(self._model, Embedding):
             raise ProblemError(WRONG_KIND, f"{self.name} is {KIND_WORDS[self.kind]}", choices=[])
-        return self._embedding
+        return self._model
+
+    @property
+    def language_model(self) -> LanguageModel:
+        """The language model; as for ``embedding``."""
+        if not isinstance(self._model, LanguageModel):
+            raise ProblemError(WRONG_KIND, f"{self.name} is {KIND_WORDS[self.kind]}", choices=[])
+        return self._model
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the model, whatever its kind."""
+        return self._model.vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +253,9 @@ class Catalog:
 
     def _open(self, name: str, version: str) -> Served:
         artifact = self._store.open(name, version)
-        embedding = artifact.embedding() if artifact.manifest.kind == "embedding" else None
-        return Served(name, version, artifact.manifest, embedding)
+        is_embedding = artifact.manifest.kind == "embedding"
+        model = artifact.embedding() if is_embedding else artifact.language_model()
+        return Served(name, version, artifact.manifest, model)
 
 
 def _fault(model: str, version: str | None, error: Exception) -> Fault:

@@ -58,6 +58,7 @@ UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body mu
 INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid")
 EMPTY_QUERY = ProblemType("empty-query", 422, "The question has no answer")
 INTERNAL_ERROR = ProblemType("internal-error", 500, "The server failed")
+OVERLOADED = ProblemType("overloaded", 503, "The server is busy")
 MODEL_UNAVAILABLE = ProblemType("model-unavailable", 503, "The model cannot be served")
 
 
@@ -71,16 +72,19 @@ class ProblemError(HTTPException):
         self.problem = problem
         self.members = members
 
-    def respond(self) -> Response:
-        """The problem+json answer."""
-        body = {
+    def describe(self) -> dict[str, Any]:
+        """The members of the problem."""
+        return {
             "type": self.problem.uri,
             "title": self.problem.title,
             "status": self.status_code,
             "detail": self.detail,
             **self.members,
         }
-        return respond_problem(body, headers=self.headers)
+
+    def respond(self) -> Response:
+        """The problem+json answer."""
+        return respond_problem(self.describe(), headers=self.headers)
 
 
 def refuse(errors: Sequence[tuple[Sequence[str | int], str]], **members: Any) -> ProblemError:

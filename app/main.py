@@ -9,12 +9,13 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from app import __version__
+from app.batching import Batcher
 from app.catalog import Catalog
 from app.documentation import add_documentation
 from app.errors import install_handlers
 from app.guards import Limits, Net
 from app.openapi import DESCRIPTION, publish_limits
-from app.routes import operations, words
+from app.routes import language, operations, words
 from app.settings import Settings
 
 
@@ -27,11 +28,12 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = catalog or open_catalog(settings)
-        yield
+        with Batcher() as app.state.batcher:
+            yield
 
     app = FastAPI(
         title="wordkin",
-        summary="Word vectors over HTTP",
+        summary="Word vectors and the next word over HTTP",
         description=DESCRIPTION.strip(),
         version=__version__,
         license_info={"name": "MIT", "identifier": "MIT"},
@@ -43,7 +45,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
     )
     app.state.settings = settings
     install_handlers(app)
-    for router in (words.router, operations.router, operations.health_router):
+    for router in (words.router, language.router, operations.router, operations.health_router):
         app.include_router(router)
     add_documentation(app)
     publish_limits(app, settings)

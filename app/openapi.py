@@ -15,6 +15,7 @@ from app.errors import (
     MEDIA_TYPE,
     MODEL_CHOICE,
     MODEL_UNAVAILABLE,
+    OVERLOADED,
     UNKNOWN_MODEL,
     UNKNOWN_WORD,
     UNSUPPORTED_MEDIA_TYPE,
@@ -44,6 +45,15 @@ QUESTION_PROBLEMS = (
     INVALID_REQUEST,
     EMPTY_QUERY,
     MODEL_UNAVAILABLE,
+)
+LANGUAGE_PROBLEMS = (
+    UNKNOWN_MODEL,
+    MODEL_CHOICE,
+    WRONG_KIND,
+    INVALID_REQUEST,
+    EMPTY_QUERY,
+    MODEL_UNAVAILABLE,
+    OVERLOADED,
 )
 BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
 
@@ -79,6 +89,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "errors": [{"location": ["query", "top"], "message": "Input should be greater than or equal to 1"}],
     },
     EMPTY_QUERY.slug: {"detail": "these vectors cancel out: no direction is left to search in"},
+    OVERLOADED.slug: {"detail": "too many questions are waiting; ask again later"},
     INTERNAL_ERROR.slug: {"detail": "the server's log has the cause under request 0f1e2d3c4b5a6978"},
     MODEL_UNAVAILABLE.slug: {
         "detail": "sample/20260102T030405Z-0a1b2c3d/weights.safetensors: its sha256 is not the one in the manifest"

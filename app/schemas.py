@@ -181,10 +181,7 @@ class ModelSummary(BaseModel):
     versions: Annotated[list[str], Field(description="Every published version, oldest first.")]
     default: Annotated[bool, Field(description="Whether it answers where a request names no model.")]
     created: Annotated[str, Field(description="UTC.", examples=["20260102T030405Z"])]
-    words: Annotated[
-        int | None,
-        Field(description="The size of the vocabulary; null where only the trainer knows.", examples=[4096]),
-    ]
+    words: Annotated[int, Field(description="The size of the vocabulary.", examples=[4096])]
     dimensions: Annotated[int | None, Field(description="Null for a language model.", examples=[100])]
     tokenizer: Annotated[str, Field(examples=["words"])]
     license: str

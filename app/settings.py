@@ -39,6 +39,9 @@ class Settings:
         1_000, "the largest `top` a request may ask for", metavar="N", least=1, most=100_000
     )
     max_words: int = _option(1_000, "the most words in one request", metavar="N", least=1, most=100_000)
+    max_text_characters: int = _option(
+        20_000, "the longest text for a language model", metavar="N", least=1, most=1 << 24
+    )
     max_body_bytes: int = _option(1 << 20, "the largest request body", metavar="N", least=1_024, most=1 << 30)
     max_open_versions: int = _option(
         8, "how many versions, besides the newest of each model, stay open", metavar="N", least=1, most=10_000

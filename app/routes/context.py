@@ -1,4 +1,4 @@
-"""What routes are given besides the request: the catalog and the settings of the application that they are in."""
+"""What routes are given besides the request: catalog, settings and batching thread of the application they are in."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.batching import Batcher
 from app.catalog import Catalog
 from app.settings import Settings
 
@@ -20,5 +21,11 @@ async def _settings(request: Request) -> Settings:
     return settings
 
 
+async def _batcher(request: Request) -> Batcher:
+    batcher: Batcher = request.app.state.batcher
+    return batcher
+
+
 CatalogOf = Annotated[Catalog, Depends(_catalog)]
 SettingsOf = Annotated[Settings, Depends(_settings)]
+BatcherOf = Annotated[Batcher, Depends(_batcher)]

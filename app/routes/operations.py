@@ -81,7 +81,7 @@ def _summarise(catalog: Catalog, served: Served) -> ModelSummary:
         versions=catalog.versions(served.name),
         default=catalog.is_default(served),
         created=manifest.created,
-        words=len(served.embedding.vocabulary) if is_embedding else None,
+        words=len(served.vocabulary),
         dimensions=served.embedding.dim if is_embedding else None,
         tokenizer=str(manifest.tokenizer.get("name", "")),
         license=manifest.license,

@@ -22,13 +22,14 @@ def open_client(root):
 
 @pytest.fixture(scope="module")
 def sample_root(tmp_path_factory):
-    """A store with one version of one model, for the tests of a module that do not change it."""
+    """A store with one version of two models, for the tests of a module that do not change it."""
     return tmp_path_factory.mktemp("sample") / "store"
 
 
 @pytest.fixture(scope="module")
 def version(sample_root):
-    """The version of the model in ``sample_root``."""
+    """The version of the word vectors in ``sample_root``; there is a language model, "story", too."""
+    publish(sample_root, "story", kind="language-model")
     return publish(sample_root, "sample")
 
 

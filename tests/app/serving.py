@@ -21,6 +21,7 @@ from anyio.from_thread import start_blocking_portal
 from artifact.draft import write_embedding
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
+from tests.language_serving.models import publish_model
 
 TOKENS = ["car", "truck", "bus", "king", "queen", "man", "woman", "서울", "naïve", "a/b", "..", "zero"]
 # Vehicles point one way; king - man = queen - woman; "zero" has no direction.
@@ -47,6 +48,8 @@ SECONDS = itertools.count()
 def publish(root, name, *, tokens=TOKENS, vectors=VECTORS, tokenizer="words", kind="embedding", **fields):
     """A small model in the store at ``root``, a second younger than the one before; returns its version."""
     created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(SECONDS))
+    if kind == "language-model":
+        return publish_model(root, name, created=created, **fields)
     counts = np.arange(len(tokens), 0, -1, dtype=np.int64)
     with Store(root, create=True).draft(name) as draft:
         write_embedding(draft, tokens=tokens, counts=counts, vectors=vectors)

@@ -190,7 +190,8 @@ def test_a_model_of_the_wrong_kind_is_a_conflict(root, open_client):
         assert "language model" in problem["detail"]
     listed = {model["name"]: model for model in client.get("/models").json()["models"]}
     assert listed["story"]["kind"] == "language-model"
-    assert listed["story"]["words"] is None
+    assert listed["story"]["words"] == 17
+    assert listed["story"]["dimensions"] is None
     assert listed["vectors"]["words"] == 12
 
 

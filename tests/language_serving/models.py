@@ -81,7 +81,17 @@ def make_model(*, seed=1, mixture=MIXTURE, unknown=True, tokenizer="words", **sh
 
 
 def publish_model(
-    root, name, *, seed=1, mixture=MIXTURE, dtype="float32", unknown=True, recipe=None, tamper=None, **shape
+    root,
+    name,
+    *,
+    seed=1,
+    mixture=MIXTURE,
+    dtype="float32",
+    unknown=True,
+    recipe=None,
+    tamper=None,
+    created=None,
+    **shape,
 ):
     """A small language model in the store at ``root``; returns its version. ``tamper`` may change its weights."""
     rng = np.random.default_rng(seed)
@@ -106,4 +116,5 @@ def publish_model(
             tokenizer=Tokenizer("words"),
             recipe=recipe,
             metrics={"valid_perplexity": 9.5},
+            created=created,
         )

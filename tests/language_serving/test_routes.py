@@ -1,0 +1,250 @@
+import json
+
+import numpy as np
+import pytest
+from language_serving.models import publish_model
+
+from app.main import create_app
+from app.settings import Settings
+from artifact.store import Store
+from tests.app.serving import Client, check_problem, damage, publish
+
+TEXT = "the company said it"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("language") / "store"
+    publish(root, "vectors")
+    publish_model(root, "news", seed=2)
+    publish_model(root, "news")
+    return root
+
+
+@pytest.fixture(scope="module")
+def client(root):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORDKIN_CACHE", str(root.parent / "cache"))
+        with Client(create_app(Settings(store=str(root), max_text_characters=9_000))) as client:
+            yield client
+
+
+@pytest.fixture(scope="module")
+def model(root):
+    return Store(root).open("news").language_model()
+
+
+def test_the_next_words_are_those_of_the_model(client, model):
+    answer = client.get("/next", text=TEXT, top=4)
+    assert answer.status_code == 200
+    body = answer.json()
+    words, remaining = model.next_words(model.advance(model.start(), model.encode(TEXT)[0]), top=4)
+    assert (body["model"], body["version"]) == ("news", model.version)
+    assert [result["word"] for result in body["results"]] == [word for word, _ in words]
+    np.testing.assert_allclose(
+        [result["probability"] for result in body["results"]],
+        [probability for _, probability in words],
+        rtol=1e-4,
+    )
+    assert body["remaining"] == pytest.approx(remaining, abs=1e-5)
+    assert (body["unknown"], body["mixture"]) == ([], True)
+    assert client.post("/next", text=TEXT, top=4).json() == body
+
+
+def test_the_network_can_be_asked_alone(client, model):
+    body = client.get("/next", text=TEXT, mixture="false").json()
+    alone = model.next_words(model.advance(model.start(), model.encode(TEXT)[0]), top=10, mixture=False)[0]
+    assert [result["word"] for result in body["results"]] == [word for word, _ in alone]
+    assert body["mixture"] is False
+    assert body["results"] != client.get("/next", text=TEXT).json()["results"]
+
+
+def test_a_word_begun_is_completed(client):
+    body = client.get("/next", text=TEXT, prefix="S").json()
+    assert {result["word"] for result in body["results"]} == {"said", "shares", "sell", "stock", "saying"}
+    assert client.get("/next", text=TEXT, prefix="qq").json()["results"] == []
+
+
+def test_the_same_text_told_in_two_ways_gives_the_same_answer(client):
+    long = " ".join([TEXT] * 200)
+    whole = client.post("/next", text=long).json()
+    client.post("/next", text=" ".join([TEXT] * 199))
+    again = client.post("/next", text=long).json()
+    assert again == whole
+    for text in (TEXT, f"{TEXT} would", f"{TEXT} would buy"):
+        body = client.get("/next", text=text).json()
+        assert sum(result["probability"] for result in body["results"]) + body["remaining"] == pytest.approx(
+            1
+        )
+
+
+def test_an_empty_text_is_the_beginning_of_a_line(client, model):
+    body = client.get("/next", text="").json()
+    assert [result["word"] for result in body["results"]] == [
+        word for word, _ in model.next_words(model.start(), top=10)[0]
+    ]
+    assert client.get("/next", text="  \n ").json()["results"] == body["results"]
+    check_problem(client.get("/next"), 422, "invalid-request")
+
+
+def test_unknown_words_are_listed_not_refused(client):
+    body = client.get("/next", text="the zebra and the gnu").json()
+    assert body["unknown"] == ["zebra", "and", "gnu"]
+    body = client.post("/score", text="zebra gnu").json()
+    assert body["unknown"] == ["zebra", "gnu"]
+    assert all(token["log_probability"] < 0 for token in body["tokens"])
+    assert client.post("/generate", text="zebra", max_tokens=2).json()["unknown"] == ["zebra"]
+
+
+@pytest.mark.parametrize("mixture", [True, False])
+def test_a_score_is_that_of_the_model(client, model, mixture):
+    text = f"{TEXT}\nthe market would sell\n" * 30
+    body = client.post("/score", text=text, mixture=mixture).json()
+    expected = model.score(text, mixture=mixture)
+    assert [token["token"] for token in body["tokens"]] == [token.token for token in expected.tokens]
+    np.testing.assert_allclose(
+        [token["log_probability"] for token in body["tokens"]],
+        [token.log_probability for token in expected.tokens],
+        rtol=1e-4,
+    )
+    assert body["perplexity"] == pytest.approx(expected.perplexity, rel=1e-4)
+    check_problem(client.post("/score", text=" \n"), 422, "empty-query")
+    check_problem(client.post("/score", text="…"), 422, "empty-query")
+
+
+def test_generation_is_reproducible_by_its_seed(client):
+    first = client.post("/generate", text=TEXT, max_tokens=30).json()
+    assert first["tokens"] == 30
+    assert first["finish_reason"] == "length"
+    again = client.post("/generate", text=TEXT, max_tokens=30, seed=first["seed"]).json()
+    assert again == first
+    assert client.post("/generate", text=TEXT, max_tokens=30).json()["text"] != first["text"]
+    greedy = [client.post("/generate", text=TEXT, temperature=0, seed=seed).json()["text"] for seed in (1, 2)]
+    assert greedy[0] == greedy[1]
+    one = client.post("/generate", text=TEXT, top_k=1).json()["text"]
+    assert one == greedy[0] == client.post("/generate", text=TEXT, top_p=1e-6).json()["text"]
+
+
+def test_generation_ends_at_a_stop(client):
+    whole = client.post("/generate", text="", max_tokens=40, seed=3).json()["text"]
+    words = whole.split()
+    stop = f"{words[4]} {words[5]}"
+    cut = client.post("/generate", text="", max_tokens=40, seed=3, stop=[stop]).json()
+    assert cut["finish_reason"] == "stop"
+    assert whole.startswith(cut["text"])
+    assert stop not in cut["text"]
+    check_problem(client.post("/generate", text="", stop=["!"]), 422, "invalid-request")
+
+
+def read_events(answer):
+    assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+    events = []
+    for block in answer.text.strip().split("\n\n"):
+        event, data = block.split("\n")
+        events.append((event.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return events
+
+
+@pytest.mark.parametrize("options", [{}, {"stop": ["\n"]}, {"mixture": False}])
+def test_a_stream_shows_the_same_text_word_by_word(client, options):
+    whole = client.post("/generate", text=TEXT, max_tokens=25, seed=5, **options).json()
+    events = read_events(client.post("/generate", text=TEXT, max_tokens=25, seed=5, stream=True, **options))
+    *pieces, (last, answer) = events
+    assert {name for name, _ in pieces} == {"piece"}
+    assert len(pieces) > 1
+    assert "".join(data["text"] for _, data in pieces) == whole["text"]
+    assert (last, answer) == ("end", whole)
+
+
+def test_a_stream_that_cannot_begin_is_a_problem(client):
+    answer = client.post("/generate", text=TEXT, stop=["!"], stream=True)
+    check_problem(answer, 422, "invalid-request")
+    check_problem(client.post("/generate", text=TEXT, model="vectors", stream=True), 409, "wrong-kind")
+
+
+def test_a_stream_that_fails_says_so(client, model, monkeypatch):
+    from artifact.errors import Corrupt
+    from artifact.language import LanguageModel
+
+    predict, calls = LanguageModel.predict, []
+
+    def fail(*arguments, **options):
+        calls.append(1)
+        if len(calls) > 3:
+            raise Corrupt("the disk went away")
+        return predict(*arguments, **options)
+
+    monkeypatch.setattr(LanguageModel, "predict", fail)
+    events = read_events(client.post("/generate", text="it", stream=True))
+    assert [name for name, _ in events] == ["piece", "piece", "piece", "error"]
+    assert events[-1][1]["type"] == "urn:wordkin:problem:model-unavailable"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/next", {"text": "it", "top": 0}),
+        ("/next", {"text": "it", "top": 1001}),
+        ("/next", {"text": "it", "prefix": "a" * 1001}),
+        ("/next", {"text": 5}),
+        ("/next", {}),
+        ("/score", {"text": "it", "top": 5}),
+        ("/generate", {"text": "it", "temperature": -0.1}),
+        ("/generate", {"text": "it", "temperature": 101}),
+        ("/generate", {"text": "it", "top_k": 0}),
+        ("/generate", {"text": "it", "top_p": 0}),
+        ("/generate", {"text": "it", "top_p": 1.5}),
+        ("/generate", {"text": "it", "max_tokens": 0}),
+        ("/generate", {"text": "it", "max_tokens": 1001}),
+        ("/generate", {"text": "it", "seed": -1}),
+        ("/generate", {"text": "it", "stop": [""]}),
+        ("/generate", {"text": "it", "stop": ["a"] * 17}),
+        ("/generate", {"text": "it", "stop": "a"}),
+    ],
+)
+def test_mistakes_are_refused_by_name(client, path, body):
+    problem = check_problem(client.post(path, **body), 422, "invalid-request")
+    wrong = next(iter(set(body) - {"text"}), "text")
+    assert problem["errors"][0]["location"][:2] in (["body", wrong], ["body"])
+
+
+@pytest.mark.parametrize("path", ["/next", "/score", "/generate"])
+def test_long_texts_are_refused_with_the_limit(client, path):
+    assert check_problem(client.post(path, text="it " * 3001), 422, "invalid-request")["limit"] == 9000
+    assert check_problem(client.post(path, text="it " * 3_500_000), 413, "body-too-large")["limit"] == 1 << 20
+    if path != "/generate":
+        assert client.post(path, text="it " * 3000).status_code == 200
+
+
+def test_models_and_versions_are_chosen_as_everywhere(client, root, model):
+    problem = check_problem(client.get("/next", text="it", model="vectors"), 409, "wrong-kind")
+    assert problem["choices"] == ["news"]
+    check_problem(client.get("/next", text="it", model="nobody"), 404, "unknown-model")
+    older = Store(root).versions("news")[0]
+    body = client.get("/next", text="it", version=older, model="news").json()
+    assert body["version"] == older != model.version
+    assert body["results"] != client.get("/next", text="it").json()["results"]
+    check_problem(client.get("/next", text="it", model="news", version="19990101"), 404, "unknown-model")
+
+
+def test_without_a_language_model_the_question_is_a_conflict(tmp_path):
+    publish(tmp_path, "vectors")
+    with Client(create_app(Settings(store=str(tmp_path)))) as client:
+        problem = check_problem(client.get("/next", text="it"), 409, "model-choice")
+        assert problem["choices"] == []
+        assert "language model" in problem["detail"]
+
+
+def test_a_broken_language_model_is_a_fault(tmp_path):
+    publish(tmp_path, "vectors")
+    damage(tmp_path, "news", publish_model(tmp_path, "news"))
+    with Client(create_app(Settings(store=str(tmp_path)))) as client:
+        assert client.get("/health/ready").json()["status"] == "degraded"
+        check_problem(client.get("/next", text="it", model="news"), 503, "model-unavailable")
+
+
+def test_a_model_without_a_mixture_says_so(tmp_path):
+    publish_model(tmp_path, "news", mixture=None)
+    with Client(create_app(Settings(store=str(tmp_path)))) as client:
+        assert client.get("/next", text="it").json()["mixture"] is False
+        assert client.post("/score", text="it").json()["mixture"] is False
