@@ -66,7 +66,7 @@ class UnknownWords(QueryError):
     def __init__(self, oov: Sequence[str], suggestions: Sequence[str] = ()) -> None:
         self.oov = list(oov)
         self.suggestions = list(suggestions)
-        shown = ", ".join(word[:40] for word in self.oov[:5])
+        shown = ", ".join(repr(word[:40]) for word in self.oov[:5])  # repr: one line, whatever the word holds
         super().__init__(f"not in the vocabulary: {shown}" + (" …" if len(self.oov) > 5 else ""))
 
 
