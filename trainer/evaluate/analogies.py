@@ -12,6 +12,7 @@ import numpy as np
 from artifact.embedding import Embedding
 from artifact.errors import InputError
 from trainer.evaluate.lines import read_lines
+from trainer.evaluate.words import find_word
 
 RESTRICT_VOCAB = 30_000  # what word2vec's compute-accuracy is usually run with
 _SYNTACTIC_PREFIX = "gram"
@@ -112,7 +113,7 @@ def evaluate_analogies(
     """Ask every question whose four words are all among the ``restrict_vocab`` most frequent.
 
     The answer is the word nearest to b - a + c, the question's own words left out, as in word2vec's compute-accuracy.
-    Words are written as the model's tokenizer writes them, so case is folded where it folds case.
+    Case is folded where the model's tokenizer folds it, and for words that are not known as they are written.
     """
     restrict_vocab = min(restrict_vocab, len(embedding.vocabulary))
     scores: dict[str, Score] = {}
@@ -124,7 +125,7 @@ def evaluate_analogies(
         for question in section.questions:
             for word in question:
                 if word not in found:
-                    token_id = embedding.find(word)
+                    token_id = find_word(embedding, word)
                     known = token_id is not None and token_id < restrict_vocab
                     found[word] = token_id if known else None
             ids = tuple(token_id for word in question if (token_id := found[word]) is not None)

@@ -14,6 +14,7 @@ import numpy as np
 from artifact.embedding import Embedding
 from artifact.errors import InputError
 from trainer.evaluate.lines import read_lines
+from trainer.evaluate.words import find_word
 
 
 @dataclass(frozen=True)
@@ -63,21 +64,20 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def evaluate_similarity(embedding: Embedding, pairs: Sequence[Pair]) -> SimilarityResult:
     """Spearman's correlation of the cosines with the scores, over the pairs whose words are both known."""
-    known = [
-        pair
-        for pair in pairs
-        if embedding.find(pair.first) is not None and embedding.find(pair.second) is not None
-    ]
+    known: list[tuple[int, int, float]] = []
+    for pair in pairs:
+        first, second = find_word(embedding, pair.first), find_word(embedding, pair.second)
+        if first is not None and second is not None:
+            known.append((first, second, pair.score))
     if len(known) < 2:
         return SimilarityResult(None, len(known), len(pairs))
-    first, second = (
-        embedding.vectors([pair.first for pair in known]),
-        embedding.vectors([pair.second for pair in known]),
-    )
-    lengths = np.linalg.norm(first, axis=1) * np.linalg.norm(second, axis=1)
-    products = np.einsum("nd,nd->n", first, second, dtype=np.float64)
+    tokens = embedding.vocabulary.token
+    left = embedding.vectors([tokens(first) for first, _, _ in known])
+    right = embedding.vectors([tokens(second) for _, second, _ in known])
+    lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    products = np.einsum("nd,nd->n", left, right, dtype=np.float64)
     cosines = np.divide(products, lengths, out=np.zeros(len(known)), where=lengths > 0)
-    scores = np.array([pair.score for pair in known])
+    scores = np.array([score for _, _, score in known])
     return SimilarityResult(_correlate(cosines, scores), len(known), len(pairs))
 
 

@@ -71,10 +71,13 @@ def test_scores_by_section_kind_and_total(royal):
     }
 
 
-def test_case_is_folded_only_where_the_tokenizer_folds_it(make_embedding):
-    words = {"man": [0, 0, 1], "woman": [0, 1, 1], "king": [1, 0, 1], "queen": [1, 1, 1]}
-    result = evaluate_analogies(make_embedding(words, tokenizer="whitespace"), [FAMILY])
-    assert result.total == Score(asked=2, covered=1, correct=1)
+def test_a_model_that_keeps_case_is_asked_for_words_as_written_first(make_embedding):
+    words = {"man": [0, 0, 1], "woman": [0, 1, 1], "king": [1, 0, 1], "queen": [1, 1, 1], "KING": [-5, 1, 0]}
+    cased = make_embedding(words, tokenizer="whitespace")
+    as_written = [("man", "woman", "KING", "queen")]
+    lower = [("MAN", "Woman", "King", "Queen")]
+    assert evaluate_analogies(cased, [Section("x", lower)]).total == Score(1, 1, 1)
+    assert evaluate_analogies(cased, [Section("x", as_written)]).total == Score(1, 1, 0)
 
 
 def test_rarer_words_are_neither_asked_nor_answered(royal):
