@@ -62,7 +62,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
         "detail": "the body is not strict JSON in UTF-8: EOF while parsing an object at line 1 column 12"
     },
     UNKNOWN_WORD.slug: {
-        "detail": "not in the vocabulary: trukc",
+        "detail": "not in the vocabulary: 'trukc'",
         "oov": ["trukc"],
         "suggestions": ["truck"],
     },
