@@ -72,7 +72,14 @@ def test_scores_by_section_kind_and_total(royal):
 
 
 def test_a_model_that_keeps_case_is_asked_for_words_as_written_first(make_embedding):
-    words = {"man": [0, 0, 1], "woman": [0, 1, 1], "king": [1, 0, 1], "queen": [1, 1, 1], "KING": [-5, 1, 0]}
+    words = {
+        "man": [0, 0, 1],
+        "woman": [0, 1, 1],
+        "king": [1, 0, 1],
+        "queen": [1, 1, 1],
+        "KING": [-5, 1, 0],
+        "x": [-1, 0, 0],
+    }
     cased = make_embedding(words, tokenizer="whitespace")
     as_written = [("man", "woman", "KING", "queen")]
     lower = [("MAN", "Woman", "King", "Queen")]
