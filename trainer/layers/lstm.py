@@ -51,23 +51,20 @@ class TimeLSTM(TimeRecurrent):
     gates = 4
     states = 2
 
-    def _run(self, xs: Array, w_h: Array) -> Array:
+    def _run(self, xs: Array) -> None:
         xp = self.backend.xp
         self._gates = project(xs, self.weights["w_x"], self.weights["b"])
-        h, c = self.state
-        self._first, self._c_first = h, c
-        shape = (*xs.shape[:2], w_h.shape[0])
-        self._hs, self._cs, self._tanh_cs = (xp.empty(shape, xs.dtype) for _ in range(3))
+        self._cs, self._tanh_cs = xp.empty_like(self._hs), xp.empty_like(self._hs)
+        self._cs[0] = self.state[1]
         for t in range(len(xs)):
-            self._gates[t] = open_gates(self._gates[t] + h @ w_h, self.backend)
+            self._gates[t] = open_gates(self._gates[t] + self._hs[t] @ self._w_h, self.backend)
             f, g, i, o = split_gates(self._gates[t])
-            c = self._cs[t] = f * c + g * i
-            self._tanh_cs[t] = xp.tanh(c)
-            h = self._hs[t] = o * self._tanh_cs[t]
-        self.state = (h, c)
-        return self._hs
+            self._cs[t + 1] = f * self._cs[t] + g * i
+            self._tanh_cs[t + 1] = xp.tanh(self._cs[t + 1])
+            self._hs[t + 1] = o * self._tanh_cs[t + 1]
+        self.state = (self._hs[-1], self._cs[-1])
 
-    def _run_back(self, d_hs: Array, w_h: Array) -> tuple[Array, Array]:
+    def _run_back(self, d_hs: Array) -> tuple[Array, Array]:
         xp = self.backend.xp
         d_sums = xp.empty_like(self._gates)
         d_h, d_c = xp.zeros_like(d_hs[0]), xp.zeros_like(d_hs[0])
@@ -76,11 +73,11 @@ class TimeLSTM(TimeRecurrent):
                 d_h=d_hs[t] + d_h,
                 d_c=d_c,
                 gates=self._gates[t],
-                c_prev=self._cs[t - 1] if t else self._c_first,
-                tanh_c=self._tanh_cs[t],
+                c_prev=self._cs[t],
+                tanh_c=self._tanh_cs[t + 1],
                 backend=self.backend,
             )
-            d_h = d_sums[t] @ w_h.T
+            d_h = d_sums[t] @ self._w_h.T
         self.d_state = (d_h, d_c)
         return d_sums, d_sums
 

@@ -36,24 +36,19 @@ class TimeRNN(TimeRecurrent):
     gates = 1
     states = 1
 
-    def _run(self, xs: Array, w_h: Array) -> Array:
-        xp = self.backend.xp
+    def _run(self, xs: Array) -> None:
         sums = project(xs, self.weights["w_x"], self.weights["b"])
-        (h,) = self.state
-        self._first = h
-        self._hs = xp.empty((*xs.shape[:2], w_h.shape[0]), xs.dtype)
         for t in range(len(xs)):
-            h = self._hs[t] = xp.tanh(sums[t] + h @ w_h)
-        self.state = (h,)
-        return self._hs
+            self._hs[t + 1] = self.backend.xp.tanh(sums[t] + self._hs[t] @ self._w_h)
+        self.state = (self._hs[-1],)
 
-    def _run_back(self, d_hs: Array, w_h: Array) -> tuple[Array, Array]:
+    def _run_back(self, d_hs: Array) -> tuple[Array, Array]:
         xp = self.backend.xp
         d_sums = xp.empty_like(d_hs)
         d_h = xp.zeros_like(d_hs[0])
         for t in reversed(range(len(d_hs))):
-            h = self._hs[t]
+            h = self._hs[t + 1]
             d_sums[t] = (d_hs[t] + d_h) * (1 - h * h)
-            d_h = d_sums[t] @ w_h.T
+            d_h = d_sums[t] @ self._w_h.T
         self.d_state = (d_h,)
         return d_sums, d_sums

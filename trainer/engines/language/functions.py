@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from trainer.engines.language.compiled import compiled
@@ -40,12 +42,12 @@ _Q1, _Q2, _Q3, _Q4 = (
 
 
 @compiled
-def exp_negative(x: np.float32) -> np.float32:
+def exp_negative(x: np.float32) -> Any:
     """``exp(x)`` for ``x`` up to 0, relative error below 2e-7; anything below -87 counts as -87. NaN stays NaN.
 
     Cephes' expf: ``2^n * exp(r)`` with ``|r| <= ln(2) / 2``.
     """
-    x = _LEAST if x < _LEAST else x
+    x = max(x, _LEAST)
     n = np.floor(x * _LOG2_E + _HALF)
     r = x - n * _LN2_HIGH
     r = r - n * _LN2_LOW
@@ -55,10 +57,10 @@ def exp_negative(x: np.float32) -> np.float32:
 
 
 @compiled
-def sigmoid(x: np.float32) -> np.float32:
+def sigmoid(x: np.float32) -> Any:
     """``1 / (1 + exp(-x))``, absolute error below 2e-7: ``1/2 + x P(x²) / Q(x²)``, a minimax fit on ``|x| <= 16``."""
-    x = -_REACH if x < -_REACH else x
-    x = _REACH if x > _REACH else x
+    x = max(x, -_REACH)
+    x = min(x, _REACH)
     y = x * x
     top = (((_P4 * y + _P3) * y + _P2) * y + _P1) * y + _P0
     bottom = (((_Q4 * y + _Q3) * y + _Q2) * y + _Q1) * y + _ONE
@@ -66,11 +68,11 @@ def sigmoid(x: np.float32) -> np.float32:
 
 
 @compiled
-def tanh(x: np.float32) -> np.float32:
+def tanh(x: np.float32) -> Any:
     """``2 sigmoid(2 x) - 1``, absolute error below 4e-7."""
     x = x + x
-    x = -_REACH if x < -_REACH else x
-    x = _REACH if x > _REACH else x
+    x = max(x, -_REACH)
+    x = min(x, _REACH)
     y = x * x
     top = (((_P4 * y + _P3) * y + _P2) * y + _P1) * y + _P0
     bottom = (((_Q4 * y + _Q3) * y + _Q2) * y + _Q1) * y + _ONE

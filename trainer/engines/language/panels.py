@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from llvmlite import binding, ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from trainer.engines.language.compiled import compiled
 
+cgutils: Any = untyped_cgutils
 LANES = 16
 HAS_32_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
 TILE_ROWS, TILE_VECTORS = (5, 5) if HAS_32_WIDE_REGISTERS else (6, 1)
@@ -33,8 +34,7 @@ _INT = ir.IntType(64)
 _FMA = ir.FunctionType(_LANE, [_LANE, _LANE, _LANE])
 
 
-@intrinsic(prefer_literal=True)
-def _multiply_tile(
+def _define_tile(
     _typing: Any,
     rows: Any,
     vectors: Any,
@@ -58,6 +58,9 @@ def _multiply_tile(
         return context.get_dummy_value()
 
     return signature, generate
+
+
+_multiply_tile: Any = intrinsic(prefer_literal=True)(_define_tile)
 
 
 def _emit_tile(

@@ -7,6 +7,8 @@ its sum, which is left to the much smaller factors on either side.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,12 +73,12 @@ def exponentiate(
                 at = start * rows + (first + i) * width
                 row, lane = scores[at : at + width], lanes[i]
                 for j in range(width):
-                    lane[j] = row[j] if row[j] > lane[j] else lane[j]
+                    lane[j] = max(lane[j], row[j])
             start += width
         for i in range(count):
             top = lanes[i, 0]
             for j in range(PANEL):
-                top = lanes[i, j] if lanes[i, j] > top else top
+                top = max(top, lanes[i, j])
             largest[i] = top
             chosen[i] = scores[_place(rows, columns, first + i, max(targets[first + i], 0))]
         lanes[:] = 0
@@ -105,7 +107,7 @@ def exponentiate(
 
 
 @compiled
-def _place(rows: int, columns: int, row: int, column: int) -> int:
+def _place(rows: int, columns: int, row: int, column: int) -> Any:
     """Where an element stands in panels of ``rows`` rows."""
     start = column // PANEL * PANEL
     width = panel_width(columns, start)

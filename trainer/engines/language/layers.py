@@ -1,0 +1,203 @@
+"""The layers that a fast model is made of: the interface of ``trainer.layers``, the kernels of this package.
+
+Arrays that a layer returns are its own and are written over by its next block, but for its state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.backend import Backend
+from trainer.engines.language import cells
+from trainer.engines.language.packing import Packed
+from trainer.engines.language.panels import pack, packed_width
+from trainer.engines.language.softmax import output_gradients, output_loss
+from trainer.layers.time import TimeRecurrent, flatten
+
+Table = NDArray[np.float32]
+SCORE_BYTES = 32 << 20
+
+
+class Workspace:
+    """Arrays by name that are made once and used again as long as their shape stays."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, Table] = {}
+
+    def take(self, name: str, *shape: int) -> Table:
+        """An array [shape] of arbitrary content."""
+        found = self._arrays.get(name)
+        if found is None or found.shape != shape:
+            found = self._arrays[name] = np.empty(shape, np.float32)
+        return found
+
+
+class FastRecurrent(TimeRecurrent):
+    """What the three recurrent layers share: the products with ``w_x``, and the gradients of the weights."""
+
+    def __init__(
+        self, weights: Mapping[str, Table], *, backend: Backend, packed: Mapping[str, Packed]
+    ) -> None:
+        """``packed`` are ``w_x`` and ``w_h``, refreshed by their owner."""
+        super().__init__(weights, backend=backend)
+        self.packed = packed
+        self.room = Workspace()
+
+    def forward(self, xs: Table, *, w_h: Table | None = None) -> Table:
+        steps, lanes, _ = xs.shape
+        if not self.state or len(self.state[0]) != lanes:
+            self.reset(lanes)
+        own = w_h is None or w_h is self.weights["w_h"]
+        self._packed_h = self.packed["w_h"] if own else self._pack_other(w_h)
+        self._xs = np.ascontiguousarray(xs)
+        size = self.weights["w_h"].shape[0]
+        hs = self._hs = self.room.take("hs", steps + 1, lanes, size)
+        hs[0] = self.state[0]
+        self._run(self._xs)
+        return hs[1:]
+
+    def backward(self, d_hs: Table) -> tuple[Table, dict[str, Table]]:
+        d_x_sums, d_h_sums = self._run_back(np.ascontiguousarray(d_hs))
+        steps, lanes, inputs = self._xs.shape
+        columns = d_x_sums.shape[2]
+        d_xs = self.room.take("d_xs", steps, lanes, inputs)
+        cells.project_back(d_x_sums, self.packed["w_x"].turned, d_xs)
+        d_weights = {name: self.room.take(f"d_{name}", *table.shape) for name, table in self.weights.items()}
+        panels = self._pack_sums(d_x_sums)
+        cells.close_block(self._xs, d_x_sums, panels, d_weights["w_x"], d_weights["b"])
+        if d_h_sums is not d_x_sums:
+            panels = self._pack_sums(d_h_sums)
+        d_b = d_weights["b_h"] if "b_h" in d_weights else self.room.take("ignored", columns)
+        cells.close_block(self._hs[:-1], d_h_sums, panels, d_weights["w_h"], d_b)
+        return d_xs, d_weights
+
+    def _pack_sums(self, d_sums: Table) -> Table:
+        rows, columns = flatten(d_sums).shape
+        panels = self.room.take("panels", rows * int(packed_width(columns)))
+        pack(flatten(d_sums), panels, 0, columns)
+        return panels
+
+    def _project(self, xs: Table) -> Table:
+        sums = self.room.take("sums", *xs.shape[:2], len(self.weights["b"]))
+        cells.project(xs, self.packed["w_x"].straight, self.weights["b"], sums)
+        return sums
+
+    def _pack_other(self, w_h: Any) -> Packed:
+        packed = Packed(w_h)
+        packed.refresh()
+        return packed
+
+
+class FastRNN(FastRecurrent):
+    """``TimeRNN``."""
+
+    gates = 1
+    states = 1
+
+    def _run(self, xs: Table) -> None:
+        cells.rnn_forward(self._hs, self._project(xs), self._packed_h.straight)
+        self.state = (self._hs[-1].copy(),)
+
+    def _run_back(self, d_hs: Table) -> tuple[Table, Table]:
+        d_sums = self.room.take("d_sums", *d_hs.shape)
+        d_h = np.empty(d_hs.shape[1:], np.float32)
+        cells.rnn_backward(d_hs, self._hs, self._packed_h.turned, d_sums, d_h)
+        self.d_state = (d_h,)
+        return d_sums, d_sums
+
+
+class FastLSTM(FastRecurrent):
+    """``TimeLSTM``."""
+
+    gates = 4
+    states = 2
+
+    def _run(self, xs: Table) -> None:
+        self._gates = self._project(xs)
+        self._cs = self.room.take("cs", *self._hs.shape)
+        self._cs[0] = self.state[1]
+        self._tanh_cs = self.room.take("tanh_cs", len(xs), *self._hs.shape[1:])
+        cells.lstm_forward(self._hs, self._cs, self._tanh_cs, self._gates, self._packed_h.straight)
+        self.state = (self._hs[-1].copy(), self._cs[-1].copy())
+
+    def _run_back(self, d_hs: Table) -> tuple[Table, Table]:
+        d_sums = self.room.take("d_sums", *self._gates.shape)
+        d_h, d_c = np.empty((2, *d_hs.shape[1:]), np.float32)
+        turned = self._packed_h.turned
+        cells.lstm_backward(d_hs, self._cs, self._tanh_cs, self._gates, turned, d_sums, d_h, d_c)
+        self.d_state = (d_h, d_c)
+        return d_sums, d_sums
+
+
+class FastGRU(FastRecurrent):
+    """``TimeGRU``."""
+
+    gates = 3
+    states = 1
+
+    def _run(self, xs: Table) -> None:
+        self._gates = self._project(xs)
+        self._h_sums = self.room.take("h_sums", *self._gates.shape)
+        w_h = self._packed_h.straight
+        cells.gru_forward(self._hs, self._gates, self._h_sums, w_h, self.weights["b_h"])
+        self.state = (self._hs[-1].copy(),)
+
+    def _run_back(self, d_hs: Table) -> tuple[Table, Table]:
+        d_x_sums = self.room.take("d_x_sums", *self._gates.shape)
+        d_h_sums = self.room.take("d_h_sums", *self._gates.shape)
+        d_h = np.empty(d_hs.shape[1:], np.float32)
+        turned = self._packed_h.turned
+        cells.gru_backward(d_hs, self._hs, self._gates, self._h_sums, turned, d_x_sums, d_h_sums, d_h)
+        self.d_state = (d_h,)
+        return d_x_sums, d_h_sums
+
+
+class FastOutput:
+    """``SoftmaxOutput``."""
+
+    def __init__(self, W: Table, b: Table, *, backend: Backend, packed: Packed) -> None:
+        """``W`` [H, V] may be a transposed view; ``packed`` is refreshed by its owner."""
+        del backend
+        self.W, self.b = W, b
+        self.packed = packed
+        self.room = Workspace()
+
+    def loss(self, hs: Table, targets: NDArray[np.int32]) -> float:
+        h = np.ascontiguousarray(flatten(hs))
+        scores, factors = self._take(len(h))
+        return float(output_loss(h, self.packed.straight, self.b, targets.ravel(), scores, factors))
+
+    def loss_and_gradients(
+        self, hs: Table, targets: NDArray[np.int32], *, d_loss: float
+    ) -> tuple[float, Table, Table, Table]:
+        h = np.ascontiguousarray(flatten(hs))
+        scores, factors = self._take(len(h))
+        turned = self.W.strides[0] < self.W.strides[1]
+        d_h = self.room.take("d_h", *h.shape)
+        d_W = self.room.take("d_W", *(self.W.shape[::-1] if turned else self.W.shape))
+        d_b = self.room.take("d_b", packed_width(len(self.b)))
+        loss = output_gradients(
+            h,
+            self.packed.straight,
+            self.packed.turned,
+            self.b,
+            targets.ravel(),
+            d_loss,
+            scores,
+            factors,
+            d_h,
+            d_W,
+            d_b,
+            turned,
+        )
+        return float(loss), d_h.reshape(hs.shape), d_W.T if turned else d_W, d_b[: len(self.b)]
+
+    def _take(self, rows: int) -> tuple[Table, Table]:
+        """Room for scores, and for as many rows' factors as fit there at a time."""
+        width = int(packed_width(len(self.b)))
+        block = min(rows, max(1, SCORE_BYTES // (4 * width)))
+        return self.room.take("scores", block * width), self.room.take("factors", block)
