@@ -101,16 +101,14 @@ def _make_card(trained: Trained) -> Card:
         name=trained.name,
         summary=f"{_MODEL_NAMES[settings.model]} word vectors trained with wordkin: {words:,} words, {dim} dimensions.",
         text={
-            "source": describe_origin(trained),
+            "source": trained.provenance or ", ".join(_file_names(trained.sources)),
             "words": f"{report.words:,} in {report.lines:,} lines ({format_bytes(report.bytes)})",
             "vocabulary": f"{words:,} words that occur {corpus.min_count} times or more, of {report.types:,}",
             "tokenizer": corpus.tokenizer.name,
         },
-        settings={key: _show(value) for key, value in trained.setup.to_json().items() if value is not None},
+        settings=_list_settings(trained),
         result={
-            "loss": "–"
-            if history.loss is None
-            else f"{history.loss:.4f} nats per example, over the last twentieth",
+            "loss": _show_loss(history.loss),
             "speed": f"{history.words_per_second:,.0f} words a second",
             "training time": format_seconds(history.seconds),
         },
@@ -118,6 +116,21 @@ def _make_card(trained: Trained) -> Card:
         generated=trained.generated,
         license=trained.license,
     )
+
+
+def _list_settings(trained: Trained) -> dict[str, str]:
+    """What was set, by option; what had no effect is left out."""
+    values = trained.setup.to_json()
+    if trained.setup.settings.subwords is None:
+        del values["buckets"]
+    if trained.history.points and values["learning_rate"] is None:
+        first, last = trained.history.points[0], trained.history.points[-1]
+        values["learning_rate"] = f"{first.learning_rate:.3g}, falling to {last.learning_rate:.1g}"
+    return {key.replace("_", "-"): _show(value) for key, value in values.items() if value is not None}
+
+
+def _show_loss(loss: float | None) -> str:
+    return "–" if loss is None else f"{loss:.4f} nats per example, over the last twentieth"
 
 
 def _find_neighbours(trained: Trained) -> dict[str, list[Neighbour]]:
