@@ -31,6 +31,8 @@ from artifact.weights import map_tensors
 
 _KIND_WORDS: dict[Kind, str] = {"embedding": "an embedding", "language-model": "a language model"}
 
+_STAMP_LENGTH = len("yyyymmddThhmmssZ")
+
 
 @dataclass(frozen=True)
 class Artifact:
@@ -133,7 +135,12 @@ class Store:
     def versions(self, name: str) -> list[str]:
         """The published versions of ``name``, oldest first; a version without a manifest does not exist."""
         folder = self.root / check_name(name)
-        return sorted(path.name for path in _folders(folder) if (path / MANIFEST_FILE).is_file())
+        published = [path / MANIFEST_FILE for path in _folders(folder) if (path / MANIFEST_FILE).is_file()]
+        # Versions of one second are told apart by when they were written, not by their digests.
+        published.sort(
+            key=lambda path: (path.parent.name[:_STAMP_LENGTH], path.stat().st_mtime_ns, path.parent.name)
+        )
+        return [path.parent.name for path in published]
 
     def latest(self, name: str) -> str:
         """The version that ``latest`` names; NotFound where there is none, Corrupt where it is not one line."""

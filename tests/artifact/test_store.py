@@ -153,7 +153,8 @@ def test_versions_names_latest_and_resolve(store):
     first, second = publish(store, seed=1), publish(store, seed=2)
     publish(store, "other")
     assert store.names() == ["other", "words"]
-    assert set(store.versions("words")) == {first, second}
+    assert store.versions("words") == [first, second]
+    assert [publish(store, "many", seed=seed) for seed in range(8)] == store.versions("many")
     assert store.resolve("words") == ("words", second)
     assert store.resolve(f"words@{first}") == ("words", first)
     (store.root / "words" / "latest").write_text(first + "\n")
