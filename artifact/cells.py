@@ -5,7 +5,7 @@ The trainer has the same cells with their backward passes; a test holds the two 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from artifact.errors import Corrupt
 
 Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
+_FEW_ROWS = 4
 
 
 class Cell:
@@ -40,13 +41,20 @@ class Cell:
         b = take(weights, f"layer{layer}.b")
         self._b = widen(check_shape(b, f"layer{layer}.b", (wide,)))
 
-    def run(self, xs: Floats, states: Floats, counts: Sequence[int]) -> Floats:
-        """h [ΣT, H] for the inputs ``xs`` [ΣT, I] of B lanes, packed step by step; ``states`` [S, B, H] move along.
+    def project(self, xs: Floats) -> Floats:
+        """x · w_x + b [N, G·H] for ``xs`` [N, I]."""
+        sums = xs @ self._w_x
+        sums += self._b
+        return sums
 
-        ``counts`` [T]: how many lanes take part in each step. The lanes stand by falling length, so those of one step are
-        always the first.
+    def run(self, project: Callable[[slice], Floats], states: Floats, counts: Sequence[int]) -> Floats:
+        """h [ΣT, H] after each input of B lanes, packed step by step; ``states`` [S, B, H] move along.
+
+        ``project`` gives the projected inputs (see ``project``) of some rows of ΣT, in an array of their own. ``counts``
+        [T]: how many lanes take part in each step. The lanes stand by falling length, so those of one step are always the
+        first.
         """
-        hs = np.empty((len(xs), self.hidden), dtype=np.float32)
+        hs = np.empty((sum(counts), self.hidden), dtype=np.float32)
         sums = np.empty((0, self.gates * self.hidden), dtype=np.float32)
         row = summed = 0
         for step, count in enumerate(counts):
@@ -57,8 +65,7 @@ class Cell:
                     stop += later
                     if stop - row >= _ROWS_AT_ONCE:
                         break
-                sums = xs[row:stop] @ self._w_x
-                sums += self._b
+                sums = project(slice(row, stop))
                 first, summed = row, stop
             self._step(sums[row - first : row - first + count], states[:, :count])
             hs[row : row + count] = states[0, :count]
@@ -77,7 +84,7 @@ class RnnCell(Cell):
     states = 1
 
     def _step(self, sums: Floats, states: Floats) -> None:
-        sums += states[0] @ self._w_h
+        sums += multiply(states[0], self._w_h)
         np.tanh(sums, out=states[0])
 
 
@@ -97,7 +104,7 @@ class LstmCell(Cell):
     def _step(self, sums: Floats, states: Floats) -> None:
         H = self.hidden
         h, c = states
-        sums += h @ self._w_h
+        sums += multiply(h, self._w_h)
         sums *= self._scale
         np.tanh(sums, out=sums)
         sums *= self._scale
@@ -122,7 +129,7 @@ class GruCell(Cell):
     def _step(self, sums: Floats, states: Floats) -> None:
         H = self.hidden
         h = states[0]
-        from_h = h @ self._w_h
+        from_h = multiply(h, self._w_h)
         from_h += self._b_h
         gates = sums[:, : 2 * H]
         gates += from_h[:, : 2 * H]
@@ -140,6 +147,17 @@ class GruCell(Cell):
 
 
 CELLS: Mapping[str, type[Cell]] = {"rnn": RnnCell, "lstm": LstmCell, "gru": GruCell}
+
+
+def multiply(h: Floats, w: Floats) -> Floats:
+    """h · w [B, N] for ``h`` [B, H] and ``w`` [H, N]."""
+    if not 1 < len(h) <= _FEW_ROWS:
+        return h @ w
+    # For a few rows, products with one vector each cost less than one with a matrix, which first copies all of w.
+    result = np.empty((len(h), w.shape[1]), dtype=np.float32)
+    for row, out in zip(h, result, strict=True):
+        np.matmul(row, w, out=out)
+    return result
 
 
 def take(weights: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from artifact.cells import CELLS, Cell, Floats, check_shape, take, widen
 from artifact.errors import Corrupt, Unsupported
+from artifact.word_projections import WordProjections
 
 MAX_LAYERS = 64
 _LOGITS_AT_ONCE = 4 << 20
@@ -56,6 +58,7 @@ class Network:
                 )
             self._embedding = widen(self._embedding)
             self._output = self._embedding.T
+        self._words = WordProjections(self._embedding, self._layers[0])
         known = {"embedding", "output", "output_bias", "counts"}
         known |= {
             f"layer{number}.{part}" for number in range(len(self._layers)) for part in CELLS[cell].parts
@@ -94,19 +97,26 @@ class Network:
         token_ids = padded[taking_part]
         if len(token_ids) and not 0 <= int(token_ids.min()) <= int(token_ids.max()) < self.vocab_size:
             raise IndexError(f"a token id is outside 0 … {self.vocab_size - 1}")
-        xs = self._embedding[token_ids].astype(np.float32, copy=False)
         moved: list[Floats] = []
+        hs = np.empty((0, 0), dtype=np.float32)
         for number, layer in enumerate(self._layers):
             states = np.stack([memories[lane][number] for lane in order], axis=1)
-            xs = layer.run(xs, states, counts)
+            project = partial(self._project, number, token_ids, hs)
+            hs = layer.run(project, states, counts)
             moved.append(states)
         lane_of = np.broadcast_to(np.arange(len(order)), taking_part.shape)[taking_part]
         result_memories: list[Memory] = [()] * len(order)
-        result_hs: list[Floats] = [xs] * len(order)
+        result_hs: list[Floats] = [hs] * len(order)
         for place, lane in enumerate(order):
             result_memories[lane] = tuple(states[:, place].copy() for states in moved)
-            result_hs[lane] = xs if len(order) == 1 else xs[lane_of == place]
+            result_hs[lane] = hs if len(order) == 1 else hs[lane_of == place]
         return result_memories, result_hs
+
+    def _project(self, number: int, token_ids: NDArray[np.int64], below: Floats, rows: slice) -> Floats:
+        """The projected inputs of layer ``number``: the words, or what the layer ``below`` made of them."""
+        if number == 0:
+            return self._words.project(token_ids[rows])
+        return self._layers[number].project(below[rows])
 
     def logits(self, hs: Floats) -> Floats:
         """The scores [N, V] of the next word after each h of ``hs`` [N, H]."""

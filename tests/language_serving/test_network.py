@@ -62,6 +62,18 @@ def test_lanes_of_unequal_length_are_as_each_alone(cell):
             np.testing.assert_array_equal(before, kept)
 
 
+@pytest.mark.parametrize("rows", [0, 1, 5])
+def test_words_that_are_not_kept_count_as_those_that_are(rows, monkeypatch):
+    text = np.random.default_rng(6).integers(0, SIZE, size=60).astype(np.int32)
+    network, _ = make_network()
+    _, (expected,) = network.run([network.start()], [text])
+    monkeypatch.setattr("artifact.word_projections.MAX_BYTES", rows * 4 * 32)
+    network, _ = make_network()
+    for _ in range(2):
+        _, (hs,) = network.run([network.start()], [text])
+        np.testing.assert_allclose(hs, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_long_text_in_one_pass_is_as_word_by_word(cell, monkeypatch):
     network, _ = make_network(cell)
