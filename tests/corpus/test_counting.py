@@ -55,7 +55,7 @@ def check(contents, name, min_count=1, **sizes):
 
 
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(
     contents=st.lists(texts, min_size=1, max_size=3),
     min_count=st.sampled_from([1, 1, 2]),
@@ -76,7 +76,7 @@ def test_the_compiled_reader_finds_what_the_tokenizer_finds(
 
 
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(content=texts)
 def test_what_was_changed_is_counted(name, content):
     content = HEAD + content
@@ -99,7 +99,7 @@ def generate_text(seed, words, alphabet):
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
 @pytest.mark.parametrize("alphabet", ["abcdefghijkLMNOP'", "가각난달한글", "aéñ\u0301Ü日"])
 def test_a_large_vocabulary(name, alphabet):
-    text = generate_text(5, 30_000, alphabet)
+    text = generate_text(5, 15_000, alphabet)
     for threads, piece_bytes in ((1, 1 << 20), (3, 10_000)):
         check([text], name, min_count=2, threads=threads, piece_bytes=piece_bytes, line_bytes=1 << 20)
 

@@ -116,7 +116,8 @@ class Counting:
                 self.skipped_files += 1
             else:
                 self.files += 1
-            self.bytes_taken = before + (source.bytes_on_disk or 0)
+            if source.bytes_on_disk is not None:
+                self.bytes_taken = before + source.bytes_on_disk
 
     def _pieces(self, source: Source, piece_bytes: int) -> Iterator[bytes]:
         before = self.bytes_taken

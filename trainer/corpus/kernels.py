@@ -10,7 +10,8 @@ A word's bytes lie in 64-bit words, little-endian, the last one filled with zero
     state   TYPES, ARENA_USED, IDS, LINES, LONG_WORDS
     word    [MAX_WORDS] scratch space for the word at hand
 
-Indices are unsigned: Numba then leaves out its test for negative ones.
+Indices are unsigned: Numba then leaves out its test for negative ones. All stands in one file because Numba, looking
+whether a kernel that it kept is still good, looks at the file of that kernel alone.
 """
 
 from __future__ import annotations

@@ -55,19 +55,18 @@ def _find(source: str) -> Iterator[Source]:
     if source == STANDARD_INPUT:
         yield Source(None, None)
         return
-    try:
-        exists = bool(source) and os.path.lexists(source)
-    except ValueError:
-        raise InputError(f"{ascii(source)[1:61]}: not a path") from None
-    if exists:
+    if not source or "\0" in source:
+        raise InputError(f"{source!a}: not a path")
+    if os.path.lexists(source):
         yield from _find_path(Path(source), source)
         return
     # Path.glob takes no absolute pattern.
     matches = sorted(glob.glob(source, recursive=True)) if glob.has_magic(source) else []  # noqa: PTH207
     if not matches:
-        raise InputError(f"{show(source) or repr(source)}: no such file or folder")
-    for match in matches:
-        yield from _find_path(Path(match), source)
+        raise InputError(f"{show(source)}: no such file or folder")
+    # "**" matches a folder and what is in it; that is still read once.
+    once = {found.path: found for match in matches for found in _find_path(Path(match), source)}
+    yield from once.values()
 
 
 def _find_path(path: Path, source: str) -> Iterator[Source]:
@@ -77,7 +76,7 @@ def _find_path(path: Path, source: str) -> Iterator[Source]:
             return
         if is_corpus(path):
             raise InputError(f"{show(path)}: this is a corpus already, not text to build one from")
-        found = [_file(file, optional=True) for file in _walk(path)]
+        found = [_file(file, optional=True) for file in sorted(_walk(path))]
     except OSError as error:
         raise InputError(f"{show(error.filename or source)}: {error.strerror}") from None
     if not found:
