@@ -12,7 +12,7 @@ import numpy as np
 from numpy import float32
 from numpy.typing import NDArray
 
-from artifact.errors import InputError
+from artifact.errors import InputError, StoreError
 from artifact.store import Store
 from trainer.capabilities import choose_engine
 from trainer.checkpoint import Checkpoint, Checkpoints, identify_corpus
@@ -84,7 +84,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             provenance=arguments["provenance"],
             generated=_is_generated(corpus),
         )
-        version = publish_vectors(store, trained)
+        version = _publish(store, trained)
         checkpoints.keep(version, count=arguments["keep_checkpoints"])
     _say_published(trained, version, store, total_seconds=time.perf_counter() - started, console=console)
     return 0
@@ -132,6 +132,15 @@ def _take_vectors(learner: Learner) -> NDArray[float32]:
             "some vectors are not finite numbers after training: a smaller --learning-rate may help"
         )
     return vectors
+
+
+def _publish(store: Store, trained: Trained) -> str:
+    try:
+        return publish_vectors(store, trained)
+    except StoreError as error:
+        raise StoreError(
+            f"{error}; what was trained is kept, and the same command with --resume publishes it"
+        ) from error
 
 
 def _describe_setup(setup: Setup) -> str:

@@ -362,6 +362,7 @@ def test_a_full_disk_while_publishing_loses_nothing(train, store):
         outcome = train()
     assert outcome.code == 2
     assert "No space left" in outcome.err
+    assert "--resume publishes it" in outcome.err
     assert len(outcome.err.splitlines()) == 1
     assert Store(store).versions("farm") == []
     resumed = train("--resume")
