@@ -29,10 +29,13 @@ def average_windows(work: Any, lines: int, count: int) -> None:
 
 @njit(nogil=True)
 def return_errors(work: Any, lines: int, count: int) -> None:
-    """Add the errors in ``work.gathered`` to the rows of ``work.input_rows``."""
+    """Add the window sums of the errors in ``work.gathered`` to the input rows; with subwords, leave them in ``work.summed``."""
     for i in range(count):
         write_float(work.factors, i, work.context_rate / np.float32(work.window))
-    sum_lines(work, lines, work.input_rows, True)
+    if work.subword_starts:
+        sum_lines(work, lines, work.summed_rows, False)
+    else:
+        sum_lines(work, lines, work.input_rows, True)
 
 
 @njit(nogil=True)
@@ -56,9 +59,13 @@ def train_cbow_block(work: Any, ids: int, first: int, rows: int, rate: np.float3
         for i in range(rows):
             loss -= math.log(max(1.0 - read_float(work.positives, i) / np.float64(rate), 1e-8))
     for i in range(rows):
-        scale_row(0, work.vectors, read_float(work.positives, i), read_int64(targets, i), read_int64(errors, i))
+        scale_row(
+            0, work.vectors, read_float(work.positives, i), read_int64(targets, i), read_int64(errors, i)
+        )
     add_negative_errors(work, errors, rows)
     update_negatives(work, states, rows)
     for i in range(rows):
-        scale_row(1, work.vectors, read_float(work.positives, i), read_int64(states, i), read_int64(targets, i))
+        scale_row(
+            1, work.vectors, read_float(work.positives, i), read_int64(states, i), read_int64(targets, i)
+        )
     return loss

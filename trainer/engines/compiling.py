@@ -34,7 +34,9 @@ def compiled_piece(*, kept: bool = True) -> Callable[..., Any]:
 
     def train_piece(work, words, ends, ids, starts, keep, seed, piece, start, stop, first_rate, last_rate):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         _ = digest
-        return train_span(work, words, ends, ids, starts, keep, seed, piece, start, stop, first_rate, last_rate)
+        return train_span(
+            work, words, ends, ids, starts, keep, seed, piece, start, stop, first_rate, last_rate
+        )
 
     if kept:
         try:

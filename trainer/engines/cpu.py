@@ -13,12 +13,16 @@ from numpy.typing import NDArray
 from artifact.errors import InputError
 from trainer.corpus import Corpus
 from trainer.engines.compiling import compiled_piece
+from trainer.engines.hierarchy import tree_paths
 from trainer.engines.sampling import PIECE, keep_thresholds, negative_table
-from trainer.engines.tables import LANES, Workspace, aligned_zeros, first_inputs
+from trainer.engines.subwords import mean_vectors, subword_rows
+from trainer.engines.tables import BLOCK, LANES, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.recipes import WordVectorSettings
 
 LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.025}
+SHARED_NEGATIVES = 16
+CONTEXT_GRADIENT = 1.0
 LEAST_RATE = 1e-4  # of the rate at the start
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
@@ -34,19 +38,35 @@ class CpuLearner:
         """Raises InputError for fewer than two words."""
         size = len(corpus.counts)
         if size < 2:
-            raise InputError(f"a vocabulary of {size} words cannot be trained: 2 are the least; lower --min-count")
+            raise InputError(
+                f"a vocabulary of {size} words cannot be trained: 2 are the least; lower --min-count"
+            )
         self.settings = settings
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
+        self.shared_negatives = int(getattr(settings, "shared_negatives", SHARED_NEGATIVES))
+        self.context_gradient = float(getattr(settings, "context_gradient", CONTEXT_GRADIENT))
         self._token_ids, self._line_starts = _frozen(corpus.token_ids), _frozen(corpus.line_starts)
         self._pieces = -(-len(self._token_ids) // PIECE)
         self.total_words = len(self._token_ids) * settings.epochs
         self.words_done = 0
         self._pieces_done = 0
         self._examples = 0
-        self._inputs = first_inputs(size, settings.dim, settings.seed)
-        self._outputs = aligned_zeros(size, settings.dim)
+        self._tokens = corpus.tokens
         self._keep = _frozen(keep_thresholds(corpus.counts, settings.subsample))
-        self._negatives = negative_table(corpus.counts, seed=settings.seed)
+        self._negatives, self._paths, self._subwords = np.zeros(0, np.int32), None, None
+        rows = size
+        if settings.loss == "hierarchical-softmax":
+            self._paths = tree_paths(corpus.counts)
+        else:
+            self._negatives = negative_table(corpus.counts, seed=settings.seed)
+        if settings.subwords is not None:
+            shortest, longest = settings.subwords
+            self._subwords = subword_rows(
+                corpus.tokens, shortest=shortest, longest=longest, buckets=settings.buckets
+            )
+            rows += settings.buckets
+        self._inputs = first_inputs(rows, settings.dim, settings.seed)
+        self._outputs = aligned_zeros(size - 1 if self._paths else size, settings.dim)
         self._workspaces = [self._new_workspace() for _ in range(settings.threads)]
         self._train: Callable[..., Any] = compiled_piece()
         self._pool = ThreadPoolExecutor(settings.threads) if settings.threads > 1 else None
@@ -99,7 +119,9 @@ class CpuLearner:
 
     def vectors(self) -> NDArray[np.float32]:
         """[V, D]: the input vectors, plus ``output_weight`` times the output vectors."""
-        vectors = self._inputs[:, : self.settings.dim].copy()
+        vectors = self._inputs[: len(self._tokens), : self.settings.dim].copy()
+        if self._subwords is not None:
+            vectors = mean_vectors(self._inputs[:, : self.settings.dim], *self._subwords)
         if self.settings.output_weight:
             vectors += np.float32(self.settings.output_weight) * self._outputs[:, : self.settings.dim]
         return vectors
@@ -128,8 +150,8 @@ class CpuLearner:
         return {"input": self._inputs, "output": self._outputs}
 
     def _new_workspace(self) -> Workspace:
-        settings = self.settings
-        shared = settings.shared_negatives
+        settings, shared = self.settings, self.shared_negatives
+        near = BLOCK + 2 * settings.window
         constants = {
             "inputs": self._inputs.ctypes.data,
             "outputs": self._outputs.ctypes.data,
@@ -137,8 +159,20 @@ class CpuLearner:
             "negative_room": len(self._negatives) - 2 * (shared + LANES),
             "skipgram": int(settings.model == "skipgram"),
         }
-        rates = {"negative_weight": settings.negatives / shared, "context_rate": settings.context_gradient}
-        return Workspace(dim=settings.dim, negatives=shared, window=settings.window, constants=constants, rates=rates)
+        for kind, lists in (("path", self._paths), ("subword", self._subwords)):
+            starts, rows = (0, 0) if lists is None else (lists[0].ctypes.data, lists[1].ctypes.data)
+            constants |= {f"{kind}_starts": starts, f"{kind}_rows": rows}
+        if self._paths is not None:
+            near = int(np.diff(self._paths[0]).max())
+        rates = {"negative_weight": settings.negatives / shared, "context_rate": self.context_gradient}
+        return Workspace(
+            dim=settings.dim,
+            negatives=shared,
+            window=settings.window,
+            near=near,
+            constants=constants,
+            rates=rates,
+        )
 
     def _position(self, piece: int) -> int:
         """Raw words before `piece`, counted over all epochs."""
@@ -151,7 +185,10 @@ class CpuLearner:
     def _train_piece(self, workspace: Workspace, piece: int, size: int) -> tuple[float, float]:
         start = self._position(piece) % max(len(self._token_ids), 1)
         stop = min(start + size, len(self._token_ids))
-        first_rate, last_rate = self._rate(self._position(piece)), self._rate(self._position(piece) + stop - start)
+        first_rate, last_rate = (
+            self._rate(self._position(piece)),
+            self._rate(self._position(piece) + stop - start),
+        )
         return self._train(  # type: ignore[no-any-return]
             workspace.record,
             workspace.words,

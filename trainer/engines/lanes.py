@@ -24,7 +24,9 @@ from numba.extending import intrinsic
 LANES = 16
 ROW_BYTES = 4 * LANES  # of one vector
 HAS_32_WIDE_REGISTERS = bool(llvm.get_host_cpu_features().get("avx512f", False))
-TILE_ROWS, TILE_VECTORS = (4, 4) if HAS_32_WIDE_REGISTERS else (2, 3)  # accumulators, some registers left over
+TILE_ROWS, TILE_VECTORS = (
+    (4, 4) if HAS_32_WIDE_REGISTERS else (2, 3)
+)  # accumulators, some registers left over
 SCORE_ROWS = 16 if HAS_32_WIDE_REGISTERS else 4
 
 _FLOAT = ir.FloatType()
@@ -112,7 +114,9 @@ def _kernel(emit: Callable[..., None]) -> Any:
 
 
 @_kernel
-def multiply_tile(b: Any, rows: int, width: int, a: Any, a_row: Any, a_item: Any, out: Any, items: Any, count: Any, at: Any) -> None:
+def multiply_tile(
+    b: Any, rows: int, width: int, a: Any, a_row: Any, a_item: Any, out: Any, items: Any, count: Any, at: Any
+) -> None:
     """``out[i][at:at+width] += sum_k a[i, k] * items[k][at:at+width]`` for `rows` output rows; at in bytes."""
     sums = [[_accumulator(b) for _ in range(width)] for _ in range(rows)]
     with cgutils.for_range(b, count) as loop:
@@ -159,7 +163,12 @@ def window_panel(
         row = b.add(_scalar(b, _at(b, out, i, 8), _INT), at)
         for v in range(width):
             around = _multiply_add(b, peak, here[v], b.load(total[v]))
-            _store(b, _multiply_add(b, factor, around, _load(b, row, v)) if keep else b.fmul(factor, around), row, v)
+            _store(
+                b,
+                _multiply_add(b, factor, around, _load(b, row, v)) if keep else b.fmul(factor, around),
+                row,
+                v,
+            )
             b.store(b.fadd(b.load(total[v]), b.load(slope[v])), total[v])
             change = _multiply_add(b, _constant(-2.0), after[v], b.fadd(enters[v], leaves[v]))
             b.store(b.fadd(b.load(slope[v]), change), slope[v])
@@ -217,7 +226,13 @@ def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
 
 # sigmoid(x) = 1/2 + x P(x²) / Q(x²) on |x| <= 16, a minimax fit: absolute error below 2e-7 in float32
 _SIGMOID_REACH = 16.0
-_SIGMOID_P = (0.2499999850988388, 0.008398872800171375, 5.569004497374408e-05, 8.505216442245e-08, 1.4708942397412272e-11)
+_SIGMOID_P = (
+    0.2499999850988388,
+    0.008398872800171375,
+    5.569004497374408e-05,
+    8.505216442245e-08,
+    1.4708942397412272e-11,
+)
 _SIGMOID_Q = (1.0, 0.11692879348993301, 0.0016335025429725647, 5.311234872351633e-06, 3.3022353740363997e-09)
 
 
@@ -230,12 +245,17 @@ def sigmoid_row(b: Any, masked: int, factor: float, ids: Any, excluded: Any, row
     square = b.fmul(x, x)
     top, bottom = _constant(_SIGMOID_P[-1]), _constant(_SIGMOID_Q[-1])
     for p, q in zip(_SIGMOID_P[-2::-1], _SIGMOID_Q[-2::-1], strict=True):
-        top, bottom = _multiply_add(b, top, square, _constant(p)), _multiply_add(b, bottom, square, _constant(q))
+        top, bottom = (
+            _multiply_add(b, top, square, _constant(p)),
+            _multiply_add(b, bottom, square, _constant(q)),
+        )
     value = b.fmul(_splat(b, factor), b.fadd(_constant(0.5), b.fdiv(b.fmul(x, top), bottom)))
     if masked:
         whole = ir.VectorType(ir.IntType(32), LANES)
         here = b.load(b.inttoptr(ids, whole.as_pointer()), align=4)
-        one = b.insert_element(ir.Constant(whole, ir.Undefined), b.trunc(excluded, ir.IntType(32)), ir.IntType(32)(0))
+        one = b.insert_element(
+            ir.Constant(whole, ir.Undefined), b.trunc(excluded, ir.IntType(32)), ir.IntType(32)(0)
+        )
         every = b.shuffle_vector(one, ir.Constant(whole, ir.Undefined), ir.Constant(whole, [0] * LANES))
         value = b.select(b.icmp_signed("==", here, every), _constant(0.0), value)
     _store(b, value, row)

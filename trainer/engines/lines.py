@@ -21,7 +21,9 @@ def gather_rows(work: Any, count: int) -> None:
         write_int64(work.input_rows, i, work.inputs + read_int32(work.words, i) * work.row_bytes)
     for i in range(count):
         prefetch_row(work.vectors, read_int64(work.input_rows, min(i + AHEAD, count - 1)))
-        scale_row(0, work.vectors, np.float32(1), read_int64(work.input_rows, i), read_int64(work.gathered_rows, i))
+        scale_row(
+            0, work.vectors, np.float32(1), read_int64(work.input_rows, i), read_int64(work.gathered_rows, i)
+        )
 
 
 @njit(nogil=True)
@@ -67,3 +69,10 @@ def add_rows(work: Any, count: int, source: int, out: int) -> None:
     """``out_i += source_i`` for rows named by address."""
     for i in range(count):
         scale_row(1, work.vectors, np.float32(1), read_int64(source, i), read_int64(out, i))
+
+
+@njit(nogil=True)
+def clear_rows(work: Any, count: int, rows: int) -> None:
+    """Set the first `count` rows of a buffer to zero."""
+    for i in range(count * work.row_bytes // 4):
+        write_float(rows, i, np.float32(0))

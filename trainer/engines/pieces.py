@@ -8,47 +8,61 @@ import numpy as np
 from numba import njit
 
 from trainer.engines.cbow import average_windows, return_errors, train_cbow_block
-from trainer.engines.lines import add_rows, gather_rows, lay_out_lines
+from trainer.engines.hierarchy import train_path_block
+from trainer.engines.lines import add_rows, clear_rows, gather_rows, lay_out_lines
 from trainer.engines.memory import read_float
 from trainer.engines.products import prefetch_rows
 from trainer.engines.sampling import fill_chunk, mix, piece_key
 from trainer.engines.skipgram import train_skipgram_block
+from trainer.engines.subwords import gather_means, scatter_means
 from trainer.engines.tables import BLOCK
 
 LOSS_EVERY = 16  # blocks of which one is measured
 
 
 @njit(nogil=True)
-def train_chunk(work: Any, count: int, lines: int, cursor: int, blocks: int, rate: np.float32) -> tuple[int, float, float]:
+def train_chunk(
+    work: Any, count: int, lines: int, cursor: int, blocks: int, rate: np.float32
+) -> tuple[int, float, float]:
     """One chunk, its words in ``work.words``; negatives are read from `cursor` on. Returns (cursor, examples, loss)."""
-    gather_rows(work, count)
+    if work.subword_starts:
+        gather_means(work, count)
+    else:
+        gather_rows(work, count)
     lay_out_lines(work, lines)
     if not work.skipgram:
         average_windows(work, lines, count)
+    if work.path_starts:  # its errors add up
+        clear_rows(work, count, work.summed if work.skipgram else work.gathered)
     examples, loss = 0.0, 0.0
     for first in range(np.int64(0), count, np.int64(BLOCK)):
         rows = min(np.int64(BLOCK), count - first)
-        if cursor >= work.negative_room:
-            cursor = np.int64(0)
-        ids = work.negative_ids + 4 * cursor
-        ahead = np.int64(BLOCK) + work.window * work.skipgram
-        prefetch_rows(work, work.outputs, work.words, first + ahead, min(count, first + ahead + BLOCK))
-        prefetch_rows(work, work.outputs, ids, work.negatives, 2 * work.negatives)
         measured = blocks % LOSS_EVERY == 0
-        if work.skipgram:
-            part = train_skipgram_block(work, ids, count, first, rows, rate, measured)
+        if work.path_starts:
+            part = train_path_block(work, first, rows, rate, measured)
         else:
-            part = train_cbow_block(work, ids, first, rows, rate, measured)
+            if cursor >= work.negative_room:
+                cursor = np.int64(0)
+            ids = work.negative_ids + 4 * cursor
+            ahead = first + BLOCK + work.window * work.skipgram
+            prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
+            prefetch_rows(work, work.outputs, ids, work.negatives, 2 * work.negatives)
+            if work.skipgram:
+                part = train_skipgram_block(work, ids, count, first, rows, rate, measured)
+            else:
+                part = train_cbow_block(work, ids, first, rows, rate, measured)
+            cursor += work.negatives
         if measured:
             loss += part
             for i in range(first, first + rows):
                 examples += read_float(work.weights, i) / work.window if work.skipgram else 1.0
         blocks += 1
-        cursor += work.negatives
-    if work.skipgram:
-        add_rows(work, count, work.summed_rows, work.input_rows)
-    else:
+    if not work.skipgram:
         return_errors(work, lines, count)
+    elif not work.subword_starts:
+        add_rows(work, count, work.summed_rows, work.input_rows)
+    if work.subword_starts:
+        scatter_means(work, count)
     return cursor, examples, loss
 
 
@@ -72,13 +86,15 @@ def train_span(
     One block in ``LOSS_EVERY`` is measured, the same ones whatever they hold, so the mean loss is unbiased.
     """
     key = piece_key(seed, piece)
-    cursor = np.int64(mix(key) % np.uint64(work.negative_room))
+    cursor = np.int64(mix(key) % np.uint64(max(work.negative_room, 1)))
     line = np.int64(np.searchsorted(line_starts, start, side="right")) - 1
     position, blocks = start, np.int64(0)
     examples, loss = 0.0, 0.0
     while position < stop:
         rate = np.float32(first_rate + (last_rate - first_rate) * (position - start) / (stop - start))
-        count, lines, position, line = fill_chunk(token_ids, line_starts, keep, position, stop, line, key, words, ends)
+        count, lines, position, line = fill_chunk(
+            token_ids, line_starts, keep, position, stop, line, key, words, ends
+        )
         cursor, more_examples, more_loss = train_chunk(work, count, lines, cursor, blocks, rate)
         examples += more_examples
         loss += more_loss

@@ -16,7 +16,6 @@ from numba import njit
 from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
-from trainer.engines.tables import BLOCK
 
 
 @njit(nogil=True)
@@ -27,17 +26,21 @@ def prefetch_rows(work: Any, table: int, ids: int, start: int, stop: int) -> Non
 
 
 @njit(nogil=True)
-def score_rows(work: Any, states: int, rows: int, items: int, groups: int, scores: int, addresses: int) -> None:
+def score_rows(
+    work: Any, states: int, rows: int, items: int, groups: int, scores: int, addresses: int
+) -> None:
     """``scores[i, k] = state_i · item_k`` for `rows` states and `groups` sixteens of items.
 
-    `states` is the address of contiguous rows, `items` of row addresses, `scores` of ``[BLOCK, 16 groups]`` whose
-    sixteens lie at `addresses` ``[groups, BLOCK]``. Sixteen items are turned, so that a score is a lane.
+    `states` is the address of contiguous rows, `items` of row addresses, `scores` of ``[depth, 16 groups]`` whose
+    sixteens lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
     """
     for i in range(rows * LANES * groups):
         write_float(scores, i, np.float32(0))
     for group in range(groups):
         transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), work.vectors)
-        multiply_lanes(states, work.row_bytes, addresses + 8 * BLOCK * group, rows, work.turned_rows, work.dim)
+        multiply_lanes(
+            states, work.row_bytes, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim
+        )
 
 
 @njit(nogil=True)

@@ -23,13 +23,20 @@ WINDOW_RUN = 64
 
 
 @njit(nogil=True)
-def _multiply_panel(a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, at: int, width: int) -> None:
+def _multiply_panel(
+    a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, at: int, width: int
+) -> None:
     i = np.int64(0)
     while i < rows:
         here, there = a + i * a_row, out + 8 * i
         if i + TILE_ROWS > rows:
-            for v in range(width):
-                multiply_tile(1, 1, here, a_row, a_item, there, items, count, at + v * ROW_BYTES)
+            if width == 4:
+                multiply_tile(1, 4, here, a_row, a_item, there, items, count, at)
+            elif width == 3:
+                multiply_tile(1, 3, here, a_row, a_item, there, items, count, at)
+            else:
+                for v in range(width):
+                    multiply_tile(1, 1, here, a_row, a_item, there, items, count, at + v * ROW_BYTES)
             i += 1
             continue
         if width == 4:
@@ -44,7 +51,9 @@ def _multiply_panel(a: int, a_row: int, a_item: int, out: int, rows: int, items:
 
 
 @njit(nogil=True)
-def multiply_rows(a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, vectors: int) -> None:
+def multiply_rows(
+    a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, vectors: int
+) -> None:
     """``out[i] += sum_k a[i, k] items[k]`` for `rows` output rows of `vectors` and `count` items.
 
     ``a[i, k]`` lies at ``a + i * a_row + k * a_item`` (bytes).
@@ -64,6 +73,9 @@ def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: i
     while i + SCORE_ROWS <= rows:
         multiply_tile(SCORE_ROWS, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += SCORE_ROWS
+    while i + 4 <= rows:
+        multiply_tile(4, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
+        i += 4
     while i < rows:
         multiply_tile(1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += 1
@@ -77,7 +89,9 @@ def transpose_rows(source: int, out: int, vectors: int) -> None:
 
 
 @njit(nogil=True)
-def _window_span(keep: bool, window: int, source: int, out: int, scale: int, count: int, at: int, width: int) -> None:
+def _window_span(
+    keep: bool, window: int, source: int, out: int, scale: int, count: int, at: int, width: int
+) -> None:
     if keep:
         if width == 4:
             window_panel(4, 1, window, source, out, scale, count, at)
@@ -111,5 +125,14 @@ def sum_windows(keep: bool, window: int, source: int, out: int, scale: int, coun
         done = np.int64(0)
         for panel in range(panels):
             width = (vectors - done) // (panels - panel)
-            _window_span(keep, window, source + 8 * start, out + 8 * start, scale + 4 * start, size, done * ROW_BYTES, width)
+            _window_span(
+                keep,
+                window,
+                source + 8 * start,
+                out + 8 * start,
+                scale + 4 * start,
+                size,
+                done * ROW_BYTES,
+                width,
+            )
             done += width

@@ -42,13 +42,15 @@ def keep_thresholds(counts: NDArray[np.int64], subsample: float) -> NDArray[np.u
     return np.minimum(np.floor(keep * 2.0**32), 2.0**32 - 1).astype(np.uint32)
 
 
-def negative_table(counts: NDArray[np.int64], *, seed: int, size: int | None = None, power: float = 0.75) -> NDArray[np.int32]:
+def negative_table(
+    counts: NDArray[np.int64], *, seed: int, size: int | None = None, power: float = 0.75
+) -> NDArray[np.int32]:
     """A shuffled table of word ids whose shares are those of ``counts ** power``, to be read in order. int32 [size].
 
     Reading on is a draw without a random look-up. Shares are exact to one entry, at a random offset, so a word too
     rare for an entry of its own still has its chance over seeds.
     """
-    size = size or max(1 << 22, 4 * len(counts))
+    size = size or max(min(max(64 * len(counts), 1 << 16), 1 << 22), 4 * len(counts))
     rng = np.random.default_rng([seed, 0x6E656761])
     share = np.cumsum(counts.astype(np.float64) ** power)
     edges = np.floor(share / share[-1] * size + rng.random()).astype(np.int64)

@@ -15,7 +15,13 @@ from numba import njit
 
 from trainer.engines.lanes import LANES, ROW_BYTES, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
-from trainer.engines.products import add_negative_errors, negatives_loss, score_negatives, score_rows, update_negatives
+from trainer.engines.products import (
+    add_negative_errors,
+    negatives_loss,
+    score_negatives,
+    score_rows,
+    update_negatives,
+)
 from trainer.engines.rows import multiply_rows
 
 BAND = 4  # rows whose bands are multiplied together
@@ -71,7 +77,9 @@ def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> 
 
 
 @njit(nogil=True)
-def train_skipgram_block(work: Any, ids: int, count: int, first: int, rows: int, rate: np.float32, measured: bool) -> float:
+def train_skipgram_block(
+    work: Any, ids: int, count: int, first: int, rows: int, rate: np.float32, measured: bool
+) -> float:
     """One block: input rows in ``work.gathered``, errors into ``work.summed``, output rows updated. Returns the loss.
 
     `ids` is the address of the negatives, `count` the words of the chunk. The loss (nats, summed over weighted pairs)
@@ -97,7 +105,9 @@ def train_skipgram_block(work: Any, ids: int, count: int, first: int, rows: int,
         loss -= spared
     for i in range(rows * work.row_bytes // 4):
         write_float(read_int64(errors, 0), i, np.float32(0))
-    for i in range(np.int64(0), rows, np.int64(BAND)):  # rows i .. i + BAND reach lanes i .. i + BAND + 2 window
+    for i in range(
+        np.int64(0), rows, np.int64(BAND)
+    ):  # rows i .. i + BAND reach lanes i .. i + BAND + 2 window
         some = min(np.int64(BAND), rows - i)
         a, items = work.near + 4 * (i * stride + i), work.near_rows + 8 * i
         multiply_rows(a, 4 * stride, 4, errors + 8 * i, some, items, some + 2 * window, work.vectors)
@@ -107,5 +117,7 @@ def train_skipgram_block(work: Any, ids: int, count: int, first: int, rows: int,
         some = min(np.int64(BAND), rows + 2 * window - lane)
         low, high = max(lane - 2 * window, np.int64(0)), min(lane + some, rows)
         a = work.near + 4 * (low * stride + lane)
-        multiply_rows(a, 4, 4 * stride, work.near_rows + 8 * lane, some, states + 8 * low, high - low, work.vectors)
+        multiply_rows(
+            a, 4, 4 * stride, work.near_rows + 8 * lane, some, states + 8 * low, high - low, work.vectors
+        )
     return loss

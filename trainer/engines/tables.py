@@ -44,21 +44,31 @@ class Workspace:
     `record` holds every number that compiled code needs: the address of each buffer under its name, and `constants`.
     """
 
-    def __init__(self, *, dim: int, negatives: int, window: int, constants: dict[str, int], rates: dict[str, float]) -> None:
+    def __init__(
+        self,
+        *,
+        dim: int,
+        negatives: int,
+        window: int,
+        near: int,
+        constants: dict[str, int],
+        rates: dict[str, float],
+    ) -> None:
+        """`near` is how many rows beside the negatives a state can meet: the words around a block, or a path."""
         zeros = aligned_zeros(1, dim)
         width = zeros.shape[1]
-        groups, spans = -(-negatives // LANES), -(-(BLOCK + 2 * window) // LANES)
+        groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
         gathered, summed = aligned_zeros(CHUNK, dim), aligned_zeros(CHUNK, dim)
         turned = aligned_zeros(width, LANES)
-        scores, near = aligned_zeros(BLOCK, groups * LANES), aligned_zeros(BLOCK, spans * LANES)
+        scores, near_scores = aligned_zeros(depth, groups * LANES), aligned_zeros(depth, spans * LANES)
         self.words = np.zeros(CHUNK + LANES, np.int32)  # ids of a chunk
         self.ends = np.zeros(CHUNK, np.int64)  # ends of its lines
         self.buffers: dict[str, NDArray[Any]] = {
             "zeros": zeros,  # [1, W] "no word here"
             "gathered": gathered,  # [CHUNK, W]
             "summed": summed,  # [CHUNK, W]
-            "scores": scores,  # [BLOCK, K in sixteens] of negatives; then their gradients
-            "near": near,  # [BLOCK, BLOCK + 2 window in sixteens] of the words around; then their gradients
+            "scores": scores,  # [depth, K in sixteens] of negatives; then their gradients
+            "near": near_scores,  # [depth, near in sixteens] of the words around or the path; then their gradients
             "positives": aligned_zeros(1, BLOCK),  # [BLOCK] of the targets
             "factors": np.zeros(CHUNK, np.float32),  # what each row is multiplied with
             "weights": np.zeros(CHUNK, np.float32),  # what the words around each add up to
@@ -68,8 +78,8 @@ class Workspace:
             "summed_rows": row_addresses(summed),
             "turned": turned,  # [W, 16] sixteen rows, transposed
             "turned_rows": row_addresses(turned),
-            "score_rows": lane_addresses(scores),  # [groups, BLOCK]
-            "near_score_rows": lane_addresses(near),
+            "score_rows": lane_addresses(scores),  # [groups, depth]
+            "near_score_rows": lane_addresses(near_scores),
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
             "near_rows": np.full(spans * LANES, zeros.ctypes.data, np.int64),
             "input_rows": np.zeros(CHUNK, np.int64),  # rows of the tables
@@ -80,7 +90,7 @@ class Workspace:
         }
         whole = {name: buffer.ctypes.data for name, buffer in self.buffers.items()}
         whole |= {"dim": dim, "row_bytes": 4 * width, "vectors": width // LANES, "window": window}
-        whole |= {"negatives": negatives, "groups": groups, "spans": spans, **constants}
+        whole |= {"negatives": negatives, "groups": groups, "spans": spans, "depth": depth, **constants}
         kinds = [(name, np.int64) for name in whole] + [(name, np.float32) for name in rates]
         self.record = np.array([(*whole.values(), *rates.values())], dtype=kinds)[0]
 

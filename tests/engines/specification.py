@@ -1,0 +1,122 @@
+"""The engine's training written with the plain models, in float64: same chunks, same negatives, one update after the other."""
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+
+import numpy as np
+
+from trainer.backend import numpy_backend
+from trainer.engines.sampling import PIECE, fill_chunk, mix, piece_key
+from trainer.engines.tables import BLOCK, CHUNK
+from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, HuffmanTree
+from trainer.layers.negative_sampling import NegativeSamplingLoss
+from trainer.models.cbow import CBOW
+from trainer.models.skipgram import SkipGram
+from trainer.recipes import WordVectorSettings
+
+BACKEND = numpy_backend()
+
+
+@dataclass(frozen=True)
+class Settings(WordVectorSettings):
+    shared_negatives: int = 16
+    context_gradient: float = 1.0
+
+
+def make_corpus(lines, size):
+    """A corpus in memory from lists of ids."""
+    ids = np.array([i for line in lines for i in line], np.int32)
+    counts = np.maximum(np.bincount(ids[ids >= 0], minlength=size), 1)
+    return SimpleNamespace(
+        token_ids=ids,
+        line_starts=np.cumsum([0, *map(len, lines)], dtype=np.int64),
+        counts=counts.astype(np.int64),
+        tokens=[f"w{i}é" for i in range(size)],
+    )
+
+
+class Specification:
+    """Takes the tables of a learner as they are and trains them on pieces."""
+
+    def __init__(self, learner, corpus):
+        arrays, _ = learner.state()
+        self.inputs, self.outputs = arrays["input"].astype(float), arrays["output"].astype(float)
+        self.learner, self.settings, self.corpus = learner, learner.settings, corpus
+        size = len(corpus.counts)
+        starts, rows = learner._subwords or (np.arange(size + 1), np.arange(size))
+        self.rows_of = np.zeros((size, len(self.inputs)))
+        for i in range(size):
+            np.add.at(self.rows_of[i], rows[starts[i] : starts[i + 1]], 1)
+        if self.settings.loss == "hierarchical-softmax":
+            tree = HuffmanTree(corpus.counts, backend=BACKEND)
+            self.output = HierarchicalSoftmaxLoss(self.outputs, tree=tree, backend=BACKEND)
+        else:
+            weight = self.settings.negatives / learner.shared_negatives
+            self.output = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=weight)
+
+    def train(self, piece):
+        """Returns (examples, loss) of the blocks that the engine measures."""
+        learner, corpus, shared = self.learner, self.corpus, self.learner.shared_negatives
+        key, words, ends = (
+            np.uint64(piece_key(self.settings.seed, piece)),
+            np.zeros(CHUNK, np.int32),
+            np.zeros(CHUNK, np.int64),
+        )
+        room = max(len(learner._negatives) - 2 * (shared + 16), 1)
+        cursor, blocks, examples, loss = int(mix(key) % np.uint64(room)), 0, 0.0, 0.0
+        position = start = learner._position(piece) % len(corpus.token_ids)
+        stop = min(start + PIECE, len(corpus.token_ids))
+        line = int(np.searchsorted(corpus.line_starts, start, side="right")) - 1
+        before = learner._position(piece) - start
+        while position < stop:
+            low, high = learner._rate(before + start), learner._rate(before + stop)
+            rate = low + (high - low) * (position - start) / (stop - start)
+            count, lines, position, line = fill_chunk(
+                corpus.token_ids, corpus.line_starts, learner._keep, position, stop, line, key, words, ends
+            )
+            vectors = self.rows_of @ self.inputs / self.rows_of.sum(axis=1, keepdims=True)
+            changes = np.zeros_like(vectors)
+            bounds = list(zip([0, *ends], ends[:lines], strict=False))
+            for first in range(0, count, BLOCK):
+                if cursor >= room:
+                    cursor = 0
+                rows = range(first, min(first + BLOCK, count))
+                for step in [rows] if self.settings.loss == "negative-sampling" else [[i] for i in rows]:
+                    result = self._step(
+                        vectors, words, bounds, step, learner._negatives[cursor : cursor + shared]
+                    )
+                    self.outputs -= rate * result.gradients["output"].to_dense(BACKEND)
+                    changes -= rate * result.gradients["input"].to_dense(BACKEND)
+                    if blocks % 16 == 0:
+                        loss += float(result.loss_sum)
+                        examples += result.weight
+                blocks += 1
+                cursor += 0 if self.settings.loss == "hierarchical-softmax" else shared
+            self.inputs += self.rows_of.T @ changes
+        return examples, loss
+
+    def _step(self, vectors, words, bounds, targets, negatives):
+        window, cbow = self.settings.window, self.settings.model == "cbow"
+        offsets = np.array([*range(-window, 0), *range(1, window + 1)])
+        contexts, weights = np.zeros((2, len(targets), len(offsets)))
+        for b, target in enumerate(targets):
+            low, high = next(bound for bound in bounds if bound[0] <= target < bound[1])
+            at = target + offsets
+            inside = (at >= low) & (at < high)
+            contexts[b, inside] = words[at[inside]]
+            weights[b] = inside * (window + 1 - np.abs(offsets)) / window
+        contexts, targets = contexts.astype(int), words[list(targets)].astype(int)
+        weight = float(len(targets) if cbow else weights.sum())
+        hierarchical = self.settings.loss == "hierarchical-softmax"
+        if cbow:
+            model = CBOW(
+                vectors, output=self.output, backend=BACKEND, context_gradient=self.learner.context_gradient
+            )
+        else:
+            model = SkipGram(vectors, output=self.output, backend=BACKEND)
+            if not hierarchical:  # the word in the middle predicts each word around it
+                b, c = np.nonzero(weights)
+                contexts, weights, targets = targets[b][:, None], weights[b, c][:, None], contexts[b, c]
+        many = None if hierarchical else np.tile(negatives, (len(targets), 1))
+        result = model.loss_and_gradients(contexts=contexts, weights=weights, targets=targets, negatives=many)
+        return SimpleNamespace(loss_sum=result.loss_sum, gradients=result.gradients, weight=weight)
