@@ -166,7 +166,8 @@ class Checkpoints:
 
     def kept(self) -> list[str]:
         """The published versions whose final state is here, oldest first."""
-        return sorted(path.stem for path in self.path.glob("*.json") if path.stem != CURRENT)
+        records = [path for path in self.path.glob("*.json") if path.stem != CURRENT]
+        return [path.stem for path in sorted(records, key=lambda path: (path.stat().st_mtime_ns, path.stem))]
 
     def forget_others(self, versions: Collection[str]) -> None:
         """Remove the final states of all versions but these."""
