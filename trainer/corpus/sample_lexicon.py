@@ -89,7 +89,7 @@ buy buys bought buying | {fruit} at the market | shoes in the shop | a ticket at
 sell sells sold selling | the furniture | paintings to collectors | shares on the stock exchange | the paintings of an artist
 sing sings sang singing | a song in the shower | in the choir | a folk song | the song about love
 swim swims swam swimming | across the lake | in the pool | in the river | in the lake
-drive drives drove driving | a {vehicle} on the motorway | the {vehicle} into the garage | without a licence
+drive drives drove driving | a {vehicle} on the motorway | the {vehicle} into the garage | on the left
 fly flies flew flying | a kite on the hill | a drone over the beach | over the mountains | a balloon over the valley
 sleep sleeps slept sleeping | until noon | on the sofa | in a tent | badly on the sofa
 wear wears wore wearing | a {colour} shirt | a {colour} hat | a warm coat | boots and a coat
@@ -149,7 +149,7 @@ wolf wolves | howled at the moon | attacked the sheep | chased the sheep
 """)
 
 THINGS = _table("""
-child children | laughed at the clown | learned to count at school | hugged the teddy bear | looked for the teddy bear | went to school hand in hand | laughed and giggled in the playground | ran to the playground
+child children | laughed at the clown | learned to count at school | hugged the teddy bear | ran to the playground | laughed and giggled in the playground | cried for the teddy bear | giggled at the clown and clapped | left the kindergarten hand in hand
 book books | lay on the desk | described a journey to the moon | lay in the library | described the war
 house houses | had a red roof | had a chimney and a roof | stood at the end of the street
 tree trees | shed the leaves | offered shade | bent in the storm | stood in the forest
@@ -223,7 +223,7 @@ big bigger biggest | the house;the hall;the box;the room;the stadium;the animal 
 small smaller smallest | the house;the hall;the box;the room;the doll;the animal | and there is hardly any room inside | like a toy
 fast faster fastest | the runner;the train;the boat;the horse;the ski jumper | and wins every race | and nobody can keep up in the race
 slow slower slowest | the runner;the train;the boat;the horse;the snail | and finishes last in every race | and never hurries
-old older oldest | the castle;the church;the oak;the tower;the ruin | with cracks from the time before the war | and was here before us
+old older oldest | the castle;the church;the oak;the tower;the ruin | and has stood there since the war | and was here before us
 new newer newest | the printer;the lamp;the toaster;the phone | and still under guarantee | and just unpacked with the guarantee
 young younger youngest | the puppy;the calf;the pupil;the foal;the sailor | and was born this spring | and still has much to learn
 tall taller tallest | the tower;the skyscraper;the giraffe;the chimney;the sailor | and towers above the roofs | and can look over the roofs

@@ -71,29 +71,29 @@ VERBS = _lines("""
     {anyone} {past} {phrase} {one_day}
     {one_day} {anyone} {past} {phrase}
     {one_day} {anyone} {past} {phrase}
-    {anyone} {past} {phrase} again
+    then {anyone} {past} {phrase}
+    in the end {anyone} {past} {phrase}
     {he} is {ing} {phrase} now
     {we_are} {ing} {phrase} now
-    {he} was {ing} {phrase} then
 """)
 
 VEHICLES = _lines("""
     the {one} stopped at the traffic lights
-    {name} parked the {one} in the garage
-    the engine of the {one} would not start
-    a {colour} {one} overtook us on the motorway
-    the mechanic changed the tyres of the {one}
-    the {one} ran out of petrol on the motorway
-    the driver of the {one} honked and braked
-    the engine of this {one} needs petrol
-    a {maker} {one} is parked in the garage
     the {several} stopped at the traffic lights
-    {number} {several} are parked in the garage
+    {name} parked the {one} in the garage
+    {name} parked the {several} in the garage
+    a {colour} {one} overtook us on the motorway
     many {several} overtook us on the motorway
+    the mechanic changed the tyres of the {one}
     the mechanic changed the tyres of the {several}
-    the drivers of the {several} honked and braked
+    the {one} ran out of petrol on the motorway
+    the {several} ran out of petrol on the motorway
+    the {one} honked and braked
+    the {several} honked and braked
+    the engine of this {one} needs petrol
     the engines of these {several} need petrol
-    {maker} produces {several} with powerful engines
+    the {maker} {one} is parked in the garage
+    {number} {maker} {several} are parked in the garage
 """)
 
 MAKERS = _lines("""
@@ -190,9 +190,9 @@ TIME_UNITS = _lines("""
     the {one} seemed endless to {name}
     {name} needs another {one} to finish
     {we} returned after a {one}
-    last {one} was quiet but this {one} is busy
+    the last {one} was quiet but this {one} is busy
     the next {one} will be like this {one}
-    {we} will know more next {one}
+    {we} will know more in a {one}
     {we} meet here every {one}
     it happened {number} {several} ago
     {we} stayed there for {number} {several}

@@ -108,7 +108,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(3, templates.MAKERS),
     Topic(7, templates.ONE_AND_SEVERAL, _records(lexicon.ANIMALS, "one several")),
     Topic(6, templates.ANIMALS, _records(lexicon.ANIMALS, "one several")),
-    Topic(10, templates.ONE_AND_SEVERAL, _records(lexicon.THINGS, "one several")),
+    Topic(12, templates.ONE_AND_SEVERAL, _records(lexicon.THINGS, "one several")),
     Topic(7, templates.PROFESSIONS, _records(lexicon.PROFESSIONS, "one several")),
     Topic(14, templates.COUNTRIES, _countries(with_known="country")),
     Topic(1.5, templates.CURRENCIES, _countries(with_known="currency")),
