@@ -6,6 +6,7 @@ from functools import partial
 
 from trainer.commands.command import MIN_COUNT, PHRASES, SEED, STORE, THREADS, TOKENIZER, Command
 from trainer.commands.corpus import add_text
+from trainer.commands.rnnlm import RNNLM
 from trainer.console import Console
 from trainer.options import Arguments, Option, count_number, decimal_number, length_range, positive_number
 from trainer.recipes import ENGINES, LOSSES, OPTIMIZERS, RECIPES, WordVectorSettings, recipe_options
@@ -102,6 +103,7 @@ COMMAND = Command(
     children=(
         _word_vector_command("cbow", "Word vectors: the words around each word predict it (CBOW)."),
         _word_vector_command("skipgram", "Word vectors: each word predicts the words around it (skip-gram)."),
+        RNNLM,
     ),
     child_word="model",
 )
