@@ -20,7 +20,7 @@ from trainer.models.skipgram import SkipGram
 from trainer.optimizers import make_optimizer
 from trainer.recipes import WordVectorSettings
 
-LEARNING_RATES = {"adam": 0.002, "sgd": 0.05}
+LEARNING_RATES = {"adam": 0.005, "sgd": 0.05}
 PIECE_WORDS = {"cbow": 16 * 1024, "skipgram": 4 * 1024}
 
 
@@ -53,6 +53,9 @@ class PlainLearner:
             )
         self.settings = settings
         self.backend = backend
+        # A word in the middle is one example for CBOW, and about window + 1 pairs for skip-gram.
+        pairs = settings.window + 1 if settings.model == "skipgram" else 1
+        self._batch_windows = max(1, round(settings.batch_size / pairs))
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
         self._reader = WindowReader(
             corpus,
@@ -101,7 +104,7 @@ class PlainLearner:
         words, windows = self._reader.read(epoch, piece, generator)
         draws = self.backend.generator(int(generator.integers(2**63)))
         loss_sum, examples, rate = self.backend.xp.zeros((), np.float64), 0, 0.0
-        batch_size = self.settings.batch_size
+        batch_size = self._batch_windows
         with np.errstate(over="ignore", invalid="ignore"):  # a diverging loss is reported, not warned of
             for number, batch in enumerate(windows.batches(batch_size)):
                 done = self.words_done + words * number * batch_size / len(windows)
