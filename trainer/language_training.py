@@ -44,7 +44,7 @@ def train_language(arguments: Arguments, console: Console) -> int:
         console.record(event="training", **setup.to_json(), vocabulary=len(texts.words))
         console.say(f"text: {describe_corpus(texts.corpus)}")
         console.say(f"training: {describe_setup(setup)}")
-        with stop_on_signals() as stop, show_progress(console, unit="words") as progress:
+        with stop_on_signals() as stop, show_progress(console, perplexity=True) as progress:
             learner = make_learner(texts, setup, backend, console=console, progress=progress)
             history = None if saved is None else _restore(learner, saved, texts)
             save = partial(checkpoints.save, setup=setup.to_json(), corpus=texts.identity)

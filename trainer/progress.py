@@ -21,7 +21,14 @@ _BAR = "{desc:<10} {percentage:3.0f} % |{bar:16}| "
 _BAR_WIDTH = 10 + 1 + 5 + 2 + 16 + 2
 _OPEN_BAR = "{desc:<10} "
 _NAMES = {"warm-up": "warming up", "count": "counting", "encode": "encoding", "train": "training"}
-_UNITS = {"count": "B", "encode": "words", "download": "B"}
+_UNITS = {
+    "count": "B",
+    "encode": "words",
+    "download": "B",
+    "n-grams": "words",
+    "mixture": "words",
+    "test": "words",
+}
 
 
 class Progress(ABC):
@@ -60,9 +67,10 @@ class Progress(ABC):
         """Takes down what still stands."""
 
 
-def show_progress(console: Console) -> Progress:
-    """Progress as this console shows it."""
-    return JsonProgress(console) if console.json else BarProgress(console)
+def show_progress(console: Console, *, perplexity: bool = False) -> Progress:
+    """Progress as this console shows it; with ``perplexity``, the loss is of words and shown as that too."""
+    kind = JsonProgress if console.json else BarProgress
+    return kind(console, perplexity=perplexity)
 
 
 class _Throttle:
@@ -87,8 +95,9 @@ class _Throttle:
 class JsonProgress(Progress):
     """Objects with ``event`` "progress" on standard output, at most one a second for each stage."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, perplexity: bool = False) -> None:
         self._console = console
+        self._perplexity = perplexity
         self._throttle = _Throttle(JSON_INTERVAL_S)
 
     def work(self, stage: str, done: int, total: int | None) -> None:
@@ -112,6 +121,7 @@ class JsonProgress(Progress):
                 total_words=status.total_words,
                 words_per_second=round(status.words_per_second),
                 loss=status.loss,
+                **({"perplexity": _perplexity(status.loss)} if self._perplexity else {}),
                 learning_rate=status.learning_rate,
                 seconds=round(status.seconds, 3),
                 seconds_left=round(status.seconds_left, 1),
@@ -127,8 +137,9 @@ class JsonProgress(Progress):
 class BarProgress(Progress):
     """One bar a stage."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Console, *, perplexity: bool = False) -> None:
         self._console = console
+        self._perplexity = perplexity
         self._throttle = _Throttle(BAR_INTERVAL_S)
         self._stage = ""
         self._bar: tqdm[Any] | None = None
@@ -160,7 +171,9 @@ class BarProgress(Progress):
             return
         # What matters most comes first: the end is cut off where the terminal is narrow.
         parts = [f"{format_count(status.words_per_second)} words/s"]
-        if status.loss is not None:
+        if self._perplexity:
+            parts.append(f"perplexity {_perplexity(status.loss) or math.inf:.1f}")
+        elif status.loss is not None:
             parts.append(f"loss {status.loss:.3f}")
         if not last:
             parts.append(f"{format_seconds(math.ceil(status.seconds_left))} left")
@@ -200,6 +213,11 @@ class BarProgress(Progress):
             parts.pop()
         bar.bar_format = (_OPEN_BAR if bar.total is None else _BAR) + " · ".join(parts)
         bar.refresh()
+
+
+def _perplexity(loss: float | None) -> float | None:
+    """``exp(loss)``; None where it is not known, or too large."""
+    return None if loss is None or loss > 700 else math.exp(loss)
 
 
 def _terminal_width() -> int:
