@@ -34,8 +34,8 @@ class Corpus(Text, Protocol):
 class PlainLearner:
     """CBOW or skip-gram by mini-batches, with a learning rate that falls in a straight line to zero.
 
-    Everything random depends on the seed and the position in the text, so a restored training ends bit for
-    bit as an uninterrupted one.
+    The pairs of a skip-gram target share its K negatives. Everything random depends on the seed and the
+    position in the text, so a restored training ends bit for bit as an uninterrupted one.
     """
 
     def __init__(self, corpus: Corpus, settings: WordVectorSettings, backend: Backend) -> None:
@@ -139,7 +139,10 @@ class PlainLearner:
         return self.backend.to_numpy(vectors).copy()
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-        """Both tables and the optimizer's arrays; the position in the text, from which all that is random follows."""
+        """Both tables and the optimizer's arrays; the position in the text, from which all that is random follows.
+
+        On the CPU the arrays are the learner's own: write them out before it advances.
+        """
         arrays, optimizer = self._optimizer.state()
         arrays |= {name: self.backend.to_numpy(table) for name, table in self._tables.items()}
         return arrays, {
