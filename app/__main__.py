@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
+# Must be said before NumPy is loaded. Questions are spread over the cores as they come; threads within one product would
+# wait for each other, spinning, on cores that other questions need.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import errno
 import functools
 import logging.config
-import os
 import signal
 import socket
 import sys

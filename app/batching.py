@@ -1,14 +1,14 @@
-"""One thread that computes for all questions to language models: those that arrive together are stepped as one batch.
+"""Threads that compute for all questions to language models: those that arrive together are stepped as one batch.
 
 A question is a generator that yields what it wants computed and is sent the result; its return value is the answer. In each
-round, every question that is under way gets a bounded piece, so that a long text does not hold up short ones, and new
-questions join between rounds. The event loop does no arithmetic.
+round, every question that a thread has under way gets a bounded piece, so that a long text does not hold up short ones, and
+new questions join between rounds. Threads that are free share what is waiting. The event loop does no arithmetic.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -27,7 +27,10 @@ MOST_UNDER_WAY = 64
 MOST_WAITING = 1_024
 KEPT_BYTES = 64 << 20
 
-logger = logging.getLogger(__name__)
+
+def available_threads() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -72,29 +75,36 @@ class _Ticket:
 class Batcher:
     """Start it with ``with``; then any event loop may ``answer`` questions."""
 
+    threads: int = field(default_factory=available_threads)
     words_a_round: int = WORDS_A_ROUND
     most_under_way: int = MOST_UNDER_WAY
     most_waiting: int = MOST_WAITING
     kept: KeptStates = field(default_factory=lambda: KeptStates(max_bytes=KEPT_BYTES))
     rounds: int = 0
-    """Rounds computed so far, and the steps taken in them: how many a round shows how far requests share the work."""
+    """Rounds computed so far, and the steps taken in them: their ratio shows how far requests share the work."""
     steps: int = 0
 
     def __post_init__(self) -> None:
         self._waiting: deque[_Ticket] = deque()
         self._wake = threading.Condition()
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="language-models", daemon=True)
+        self._free = self.threads
+        self._threads = [
+            threading.Thread(target=self._work, name=f"language-models-{number}", daemon=True)
+            for number in range(self.threads)
+        ]
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._wake:
             self._closing = True
-            self._wake.notify()
-        self._thread.join()
+            self._wake.notify_all()
+        for thread in self._threads:
+            thread.join()
 
     async def answer(self, question: Question) -> Any:
         """What ``question`` returns. Raises what it raises, and ProblemError where too many are waiting."""
@@ -153,15 +163,17 @@ class Batcher:
                     left = [*under_way, *self._waiting]
                     self._waiting.clear()
                     break
-                joining = [
-                    self._waiting.popleft()
-                    for _ in range(min(len(self._waiting), self.most_under_way - len(under_way)))
-                ]
+                share = -(-len(self._waiting) // self._free)
+                room = self.most_under_way - len(under_way)
+                joining = [self._waiting.popleft() for _ in range(min(share, room))]
+                self._free -= 1
             for ticket in joining:
                 self._go_on(ticket, None)
             under_way = [ticket for ticket in (*under_way, *joining) if ticket.ask is not None]
             self._compute(under_way)
             under_way = [ticket for ticket in under_way if ticket.ask is not None]
+            with self._wake:
+                self._free += 1
         for ticket in left:
             self._fail(ticket, ProblemError(OVERLOADED, "the server is stopping"))
 
@@ -197,8 +209,9 @@ class Batcher:
         model = asks[0].model
         pieces = [ask.token_ids[ask.done : ask.done + self.words_a_round] for ask in asks]
         states = model.advance_all([ask.state for ask in asks], pieces)
-        self.rounds += 1
-        self.steps += len(asks)
+        with self._wake:
+            self.rounds += 1
+            self.steps += len(asks)
         for ask, state, piece in zip(asks, states, pieces, strict=True):
             ask.state = state
             ask.done += len(piece)

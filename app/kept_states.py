@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,12 +24,13 @@ class _Kept:
 
 
 class KeptStates:
-    """States by model, version and the ids that were read; those not asked for longest go first. For one thread."""
+    """States by model, version and the ids that were read; those not asked for longest go first. For any thread."""
 
     def __init__(self, *, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.nbytes = 0
         self._kept: OrderedDict[tuple[str, str, int, int], _Kept] = OrderedDict()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -41,12 +43,13 @@ class KeptStates:
         for token_id in token_ids:
             key = hash((key, token_id))
             keys.append(key)
-        for length in range(len(token_ids), -1, -1):
-            place = (model.name, model.version, length, keys[length])
-            kept = self._kept.get(place)
-            if kept is not None and kept.token_ids == tuple(token_ids[:length]):
-                self._kept.move_to_end(place)
-                return kept.state, length
+        with self._lock:
+            for length in range(len(token_ids), -1, -1):
+                place = (model.name, model.version, length, keys[length])
+                kept = self._kept.get(place)
+                if kept is not None and kept.token_ids == tuple(token_ids[:length]):
+                    self._kept.move_to_end(place)
+                    return kept.state, length
         return None
 
     def keep(self, model: LanguageModel, token_ids: Sequence[int], state: State) -> None:
@@ -58,10 +61,11 @@ class KeptStates:
         for token_id in token_ids:
             key = hash((key, token_id))
         place = (model.name, model.version, len(token_ids), key)
-        if place in self._kept:
-            self.nbytes -= self._kept.pop(place).nbytes
-        self._kept[place] = kept
-        self.nbytes += kept.nbytes
-        while self.nbytes > self.max_bytes:
-            _, dropped = self._kept.popitem(last=False)
-            self.nbytes -= dropped.nbytes
+        with self._lock:
+            if place in self._kept:
+                self.nbytes -= self._kept.pop(place).nbytes
+            self._kept[place] = kept
+            self.nbytes += kept.nbytes
+            while self.nbytes > self.max_bytes:
+                _, dropped = self._kept.popitem(last=False)
+                self.nbytes -= dropped.nbytes
