@@ -16,6 +16,9 @@ UNAVAILABLE = {
     "resume_from": "going on from a published version",
 }
 
+# Options that only some engines know what to do with; each engine names its own.
+SPECIFIC_OPTIONS = {"optimizer", "batch_size", "shared_negatives", "context_gradient"}
+
 
 @dataclass(frozen=True)
 class Engine:
@@ -30,7 +33,7 @@ class Engine:
     losses: Collection[str] = ("negative-sampling",)
     subwords: bool = False
     own_options: Collection[str] = ()
-    """Options that mean something to this engine but not to every other."""
+    """Those of the SPECIFIC_OPTIONS that mean something to this engine."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,10 @@ def choose_engine(
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
         raise InputError(f"--engine {settings.engine} is not in this release")
-    specific = {key for engine in engines for key in engine.own_options}
     obstacles = []
     for engine in candidates:
         obstacle = _find_obstacle(
-            engine, settings, device, foreign=specific - set(engine.own_options), asked=asked
+            engine, settings, device, foreign=SPECIFIC_OPTIONS - set(engine.own_options), asked=asked
         )
         if obstacle is None:
             return Choice(engine, next(iter(engine.devices)) if device == "auto" else device)

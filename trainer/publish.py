@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +15,7 @@ from artifact.draft import write_embedding
 from artifact.embedding import Embedding, Neighbour
 from artifact.store import Store
 from artifact.vocabulary import Vocabulary
+from trainer.capabilities import SPECIFIC_OPTIONS
 from trainer.card import Card
 from trainer.console import format_bytes, format_seconds
 from trainer.corpus import Corpus
@@ -40,6 +41,8 @@ class Trained:
     history: History
     vectors: NDArray[np.float32]
     """[V, D]"""
+    engine_options: Collection[str] = ()
+    """The options that its engine alone knows."""
     dtype: Literal["float32", "float16"] = "float32"
     license: str = ""
     provenance: str = ""
@@ -121,12 +124,14 @@ def _make_card(trained: Trained) -> Card:
 def _list_settings(trained: Trained) -> dict[str, str]:
     """What was set, by option; what had no effect is left out."""
     values = trained.setup.to_json()
+    idle = SPECIFIC_OPTIONS - set(trained.engine_options)
     if trained.setup.settings.subwords is None:
-        del values["buckets"]
+        idle.add("buckets")
     if trained.history.points and values["learning_rate"] is None:
         first, last = trained.history.points[0], trained.history.points[-1]
         values["learning_rate"] = f"{first.learning_rate:.3g}, falling to {last.learning_rate:.1g}"
-    return {key.replace("_", "-"): _show(value) for key, value in values.items() if value is not None}
+    shown = {key: value for key, value in values.items() if value is not None and key not in idle}
+    return {key.replace("_", "-"): _show(value) for key, value in shown.items()}
 
 
 def _show_loss(loss: float | None) -> str:

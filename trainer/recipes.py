@@ -58,6 +58,11 @@ class WordVectorSettings:
     """Plain models only."""
     batch_size: int = 1000
     """Examples that share one update. Plain models only."""
+    shared_negatives: int = 16
+    """Noise words drawn for a block of targets together, weighted so that each target sees ``negatives`` of them.
+    Fast engines only."""
+    context_gradient: float = 1.0
+    """Share of the gradient that the context words of CBOW receive. Fast engines only."""
     output_weight: float = 0.0
     """The published vectors are the input vectors plus this much of the output vectors."""
 
@@ -79,6 +84,8 @@ class WordVectorSettings:
         _within("threads", self.threads, 1, 4096)
         _within("seed", self.seed, 0, 2**63 - 1)
         _within("batch-size", self.batch_size, 1, 10_000_000)
+        _within("shared-negatives", self.shared_negatives, 1, 10_000)
+        _within("context-gradient", self.context_gradient, 0.0, 10.0)
         _within("subsample", self.subsample, 0.0, 1.0)
         _within("output-weight", self.output_weight, -1.0, 1.0)
         if self.learning_rate is not None and not (

@@ -79,6 +79,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             setup=setup,
             history=history,
             vectors=vectors,
+            engine_options=choice.engine.own_options,
             dtype=arguments["dtype"],
             license=arguments["license"],
             provenance=arguments["provenance"],

@@ -5,7 +5,7 @@ from trainer.capabilities import WORD_VECTOR_ENGINES, Engine, choose_engine
 from trainer.recipes import WordVectorSettings
 
 PLAIN = Engine("plain", build=None, devices=("cpu", "gpu"), own_options=("optimizer",))
-FAST = Engine("fast", build=None, models=("cbow",), own_options=("sharing",))
+FAST = Engine("fast", build=None, models=("cbow",), own_options=("shared_negatives", "context_gradient"))
 BOTH = (FAST, PLAIN)
 
 
@@ -19,7 +19,7 @@ def test_the_first_engine_that_can_is_taken():
     assert choose(model="skipgram") == ("plain", "cpu")
     assert choose(device="gpu") == ("plain", "gpu")
     assert choose(asked=["optimizer"]) == ("plain", "cpu")
-    assert choose(asked=["sharing", "dim"]) == ("fast", "cpu")
+    assert choose(asked=["shared_negatives", "dim"]) == ("fast", "cpu")
 
 
 def test_a_named_engine_is_taken_or_refused():
@@ -38,7 +38,7 @@ def test_a_named_engine_is_taken_or_refused():
         ({"loss": "hierarchical-softmax"}, "--loss hierarchical-softmax"),
         ({"subwords": (3, 6)}, "--subwords"),
         ({"device": "gpu", "model": "cbow", "engine": "fast"}, "--device gpu"),
-        ({"asked": ["optimizer", "sharing"]}, "--optimizer means nothing to the fast engine"),
+        ({"asked": ["optimizer", "shared_negatives"]}, "--optimizer means nothing to the fast engine"),
         ({"asked": ["phrases"]}, "--phrases"),
         ({"asked": ["resume_from"]}, "--resume-from"),
         ({"asked": ["buckets"]}, "--buckets means nothing without --subwords"),

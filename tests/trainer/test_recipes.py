@@ -24,6 +24,8 @@ from trainer.recipes import RECIPES, WordVectorSettings, recipe_options
         ("seed", -1),
         ("batch_size", 0),
         ("output_weight", float("nan")),
+        ("shared_negatives", 0),
+        ("context_gradient", -0.1),
         ("loss", "hinge"),
         ("engine", "warp"),
         ("optimizer", "lbfgs"),

@@ -223,6 +223,7 @@ def test_a_second_training_of_the_same_name_is_refused(refused, text, store):
         (["--subwords", "6-3"], "--subwords"),
         (["--subwords", "3-6"], "--subwords"),
         (["--recipe", "secret"], "--recipe"),
+        (["--shared-negatives", "8"], "--shared-negatives"),
         (["--phrases"], "--phrases"),
         (["--resume-from", "farm"], "--resume-from"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds"),
