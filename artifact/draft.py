@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from artifact.embedding import compute_norms
 from artifact.errors import InputError, StoreUnwritable, WordkinError
 from artifact.files import hash_file, replace_file, sync_file, sync_folder, write_file
 from artifact.manifest import MANIFEST_FILE, Kind, check_name, seal_manifest
+from artifact.subwords import REQUIREMENT, Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import encode_tokens, index_tokens
 from artifact.weights import map_tensors, write_tensors
@@ -128,15 +129,7 @@ def write_embedding(
     """
     if vectors.ndim != 2 or not len(tokens) == len(counts) == len(vectors) or not len(tokens):
         raise InputError(f"vectors {vectors.shape}, {len(tokens)} tokens and {len(counts)} counts do not fit")
-    stored = np.empty(vectors.shape, dtype=dtype) if vectors.dtype != dtype else vectors
-    for start in range(0, len(vectors), _BLOCK_ROWS):
-        rows = slice(start, start + _BLOCK_ROWS)
-        if stored is not vectors:
-            with np.errstate(over="ignore"):
-                stored[rows] = vectors[rows]
-        if not np.isfinite(stored[rows]).all():
-            row = start + int(np.flatnonzero(~np.isfinite(stored[rows]).all(axis=1))[0])
-            raise InputError(f"the vector of {tokens[row][:40]!r} (row {row}) is not finite as {dtype}")
+    stored = _convert(vectors, dtype, name=lambda row: f"{tokens[row][:40]!r} (row {row})")
     data = encode_tokens(tokens)
     index = index_tokens(data)
     draft.add("vocabulary", "vocabulary.txt", data)
@@ -145,3 +138,30 @@ def write_embedding(
         draft.add("weights", "weights.safetensors"),
         {"vectors": stored, "norms": compute_norms(stored), "counts": counts.astype(np.int64, copy=False)},
     )
+
+
+def write_subwords(
+    draft: Draft, subwords: Subwords, *, dtype: Literal["float16", "float32"] = "float32"
+) -> dict[str, Any]:
+    """Add to ``draft`` what vectors of unknown words are composed from; returns what ``requires`` must say of it.
+
+    Raises InputError for rows that are not finite (in float16: beyond 65,504).
+    """
+    rows = _convert(subwords.rows, dtype, name=lambda row: f"n-gram bucket {subwords.bucket_ids[row]}")
+    tensors = {"bucket_ids": subwords.bucket_ids, "rows": rows}
+    write_tensors(draft.add("subwords", "subwords.safetensors"), tensors)
+    return {REQUIREMENT: subwords.ngrams.to_json()}
+
+
+def _convert(vectors: NDArray[Any], dtype: str, *, name: Callable[[int], str]) -> NDArray[Any]:
+    """``vectors`` as ``dtype``, a block at a time; InputError with the ``name`` of the first row that is not finite."""
+    stored = np.empty(vectors.shape, dtype=dtype) if vectors.dtype != dtype else vectors
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        rows = slice(start, start + _BLOCK_ROWS)
+        if stored is not vectors:
+            with np.errstate(over="ignore"):
+                stored[rows] = vectors[rows]
+        if not np.isfinite(stored[rows]).all():
+            row = start + int(np.flatnonzero(~np.isfinite(stored[rows]).all(axis=1))[0])
+            raise InputError(f"the vector of {name(row)} is not finite as {dtype}")
+    return stored

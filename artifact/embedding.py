@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
 from artifact.manifest import Manifest
+from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
 
@@ -48,6 +49,7 @@ class Embedding:
         name: str = "",
         version: str = "",
         manifest: Manifest | None = None,
+        subwords: Subwords | None = None,
     ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(vocabulary) or norms.shape != (len(vocabulary),):
             raise Corrupt(
@@ -59,6 +61,8 @@ class Embedding:
             )
         if not np.isfinite(norms).all() or (norms < 0).any():
             raise Corrupt(f"{name}: a norm is negative or not finite")
+        if subwords is not None and subwords.rows.shape[1] != vectors.shape[1]:
+            raise Corrupt(f"{name}: subwords {subwords.rows.shape} and vectors {vectors.shape} do not fit")
         self.name = name
         self.version = version
         self.manifest = manifest
@@ -67,6 +71,7 @@ class Embedding:
         self.dim = int(vectors.shape[1])
         self._vectors = vectors
         self._norms = norms
+        self._subwords = subwords
         self._zero_ids = np.flatnonzero(norms == 0)
 
     @classmethod
@@ -78,6 +83,7 @@ class Embedding:
         tokenizer: Tokenizer,
         name: str = "",
         version: str = "",
+        subwords: Subwords | None = None,
     ) -> Embedding:
         """A model in memory, as during training."""
         return cls(
@@ -87,11 +93,16 @@ class Embedding:
             tokenizer=tokenizer,
             name=name,
             version=version,
+            subwords=subwords,
         )
 
     def find(self, word: str) -> int | None:
         """The id of ``word``, normalised as in training, or None."""
         return self.vocabulary.id(self.tokenizer.word(word))
+
+    def oov(self, words: Sequence[str]) -> list[str]:
+        """Those of ``words`` that are not in the vocabulary. Where questions answer all the same, subwords made them up."""
+        return [word for word in words if self.find(word) is None]
 
     def token_id(self, word: str) -> int:
         """The id of ``word``; UnknownWords, with suggestions, where there is none."""
@@ -99,16 +110,17 @@ class Embedding:
 
     def token_ids(self, words: Sequence[str]) -> list[int]:
         """The ids of ``words``; UnknownWords names all that have none."""
-        found = [self.find(word) for word in words]
-        oov = [word for word, token_id in zip(words, found, strict=True) if token_id is None]
-        if oov:
-            suggestions = self.vocabulary.suggest(self.tokenizer.word(oov[0]))
-            raise UnknownWords(list(dict.fromkeys(oov)), suggestions)
-        return [token_id for token_id in found if token_id is not None]
+        if oov := self.oov(words):
+            raise self._unknown(oov)
+        return [token_id for word in words if (token_id := self.find(word)) is not None]
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """The vectors [n, D] of ``words`` as trained (not normalised); UnknownWords names all unknown ones."""
-        return self._rows(self.token_ids(words))
+        """The vectors [n, D] of ``words`` as trained (not normalised); UnknownWords names all that have none.
+
+        Where the model has subwords, a word that is not in the vocabulary gets the mean of the vectors of its character
+        n-grams, if the vocabulary knows any of them.
+        """
+        return self._look_up(words)[1]
 
     def similar(
         self, positive: Sequence[str], negative: Sequence[str] = (), *, top: int = 10
@@ -116,16 +128,17 @@ class Embedding:
         """The ``top`` words nearest to the sum of the unit vectors of ``positive`` less those of ``negative``.
 
         Cosine over the whole vocabulary; the query's own words are left out. With words on both sides this is 3CosAdd
-        (Levy and Goldberg 2014, equation 3). Raises UnknownWords, and EmptyQuery where nothing is asked for.
+        (Levy and Goldberg 2014, equation 3). Vectors as from ``vectors``. Raises UnknownWords, and EmptyQuery where
+        nothing is asked for.
         """
         if not positive and not negative:
             raise EmptyQuery("at least one word is needed")
-        asked = self.token_ids([*positive, *negative])
+        token_ids, rows = self._look_up([*positive, *negative])
         signs = np.array([1.0] * len(positive) + [-1.0] * len(negative))
-        query = signs @ self._units(asked)
+        query = signs @ _to_units(rows)
         if np.linalg.norm(query) < 1e-6:
             raise EmptyQuery("these vectors cancel out: no direction is left to search in")
-        ids, scores = self.nearest(query[np.newaxis].astype(np.float32), top=top, exclude=[asked])
+        ids, scores = self.nearest(query[np.newaxis].astype(np.float32), top=top, exclude=[token_ids])
         return [
             Neighbour(self.vocabulary.token(token_id), score)
             for token_id, score in zip(ids[0].tolist(), scores[0].tolist(), strict=True)
@@ -138,8 +151,7 @@ class Embedding:
 
     def similarity(self, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
         """The cosines [len(a), len(b)] of every word of ``a`` with every word of ``b``."""
-        ids = self.token_ids([*a, *b])
-        units = self._units(ids)
+        units = _to_units(self._look_up([*a, *b])[1])
         cosines = np.clip(units[: len(a)] @ units[len(a) :].T, -1.0, 1.0)
         return cosines.astype(np.float32)
 
@@ -184,15 +196,28 @@ class Embedding:
                 norms, self._norms[rows], rtol=1e-4, atol=1e-6
             ):
                 raise Corrupt(f"{self.name}/{self.version}: the norms are not those of the vectors")
+        if self._subwords is not None:
+            self._subwords.check()
 
-    def _rows(self, token_ids: Sequence[int]) -> NDArray[np.float32]:
-        return self._vectors[np.asarray(token_ids, dtype=np.intp)].astype(np.float32)
+    def _look_up(self, words: Sequence[str]) -> tuple[list[int], NDArray[np.float32]]:
+        """The ids of those of ``words`` that have one, and the vectors [n, D] of all."""
+        found = [self.find(word) for word in words]
+        places = np.array([token_id or 0 for token_id in found], dtype=np.intp)
+        rows = self._vectors[places].astype(np.float32)
+        missing = [place for place, token_id in enumerate(found) if token_id is None]
+        if missing:
+            asked = [self.tokenizer.word(words[place]) for place in missing]
+            composed = self._subwords.compose(asked) if self._subwords else [None] * len(asked)
+            if unknown := [
+                words[place] for place, vector in zip(missing, composed, strict=True) if vector is None
+            ]:
+                raise self._unknown(unknown)
+            rows[missing] = composed
+        return [token_id for token_id in found if token_id is not None], rows
 
-    def _units(self, token_ids: Sequence[int]) -> NDArray[np.float64]:
-        rows = self._rows(token_ids).astype(np.float64)
-        norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        units: NDArray[np.float64] = np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 0)
-        return units
+    def _unknown(self, words: Sequence[str]) -> UnknownWords:
+        suggestions = self.vocabulary.suggest(self.tokenizer.word(words[0]))
+        return UnknownWords(list(dict.fromkeys(words)), suggestions)
 
     def _score(self, units: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
         scores = np.empty((len(units), limit), dtype=np.float32)
@@ -210,6 +235,14 @@ class Embedding:
         else:
             scores /= norms
         return scores
+
+
+def _to_units(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Rows of length 1; those of zeros stay."""
+    wide = rows.astype(np.float64)
+    norms = np.linalg.norm(wide, axis=1, keepdims=True)
+    units: NDArray[np.float64] = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
+    return units
 
 
 def select_best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:

@@ -25,6 +25,7 @@ from artifact.manifest import (
     check_name,
     parse_manifest,
 )
+from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
 from artifact.weights import map_tensors
@@ -61,6 +62,7 @@ class Artifact:
             name=self.name,
             version=self.version,
             manifest=self.manifest,
+            subwords=self._subwords(),
         )
 
     def language_model(self) -> LanguageModel:
@@ -104,6 +106,16 @@ class Artifact:
             raise Corrupt(f"{self.name}/{self.version}: there is no vocabulary")
         index = self._tensors("vocabulary-index") if self.file("vocabulary-index") else None
         return Vocabulary.map(path, index, counts)
+
+    def _subwords(self) -> Subwords | None:
+        ngrams = self.manifest.ngrams
+        if ngrams is None:
+            return None
+        tensors = self._tensors("subwords")
+        try:
+            return Subwords.from_tensors(ngrams, tensors)
+        except Corrupt as error:
+            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
 
     def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
         path = self.file(role)
