@@ -38,6 +38,18 @@ Score = Annotated[
 ]
 
 
+Oov = Annotated[
+    bool,
+    Field(
+        description=(
+            "True where a word of the question is not in the vocabulary and its vector was composed from character "
+            "n-grams. Left out otherwise."
+        ),
+        examples=[True],
+    ),
+]
+
+
 def _show(example: dict[str, Any]) -> ConfigDict:
     """A whole body as an example: what the documentation page sends at the press of a button."""
     return ConfigDict(json_schema_extra={"examples": [example]})
@@ -131,6 +143,7 @@ class Neighbours(Answer):
     """Words by falling cosine; ties stand in the order of the vocabulary."""
 
     results: list[ScoredWord]
+    oov: Oov = False
 
 
 class WordVector(BaseModel):
@@ -141,6 +154,16 @@ class WordVector(BaseModel):
         list[Annotated[float, Field(allow_inf_nan=False)]],
         Field(description="As trained, not normalised.", examples=[[0.125, -0.5, 0.75]]),
     ]
+    oov: Annotated[
+        bool,
+        Field(
+            description=(
+                "True where the word is not in the vocabulary and the vector was composed from its character n-grams. "
+                "Left out otherwise."
+            ),
+            examples=[True],
+        ),
+    ] = False
 
 
 class Vectors(Answer):
@@ -153,12 +176,14 @@ class Similarity(Answer):
     """The cosine of two words."""
 
     score: Annotated[Score, Field(description="Cosine, -1 to 1.", examples=[0.76])]
+    oov: Oov = False
 
 
 class SimilarityMatrix(Answer):
     """The cosines of every word of `a` (rows) with every word of `b` (columns)."""
 
     scores: Annotated[list[list[Score]], Field(examples=[[[0.76, 0.71]]])]
+    oov: Oov = False
 
 
 class VersionFault(BaseModel):

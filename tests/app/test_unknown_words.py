@@ -1,0 +1,104 @@
+"""Words that the vocabulary does not have, asked of models with and without subwords."""
+
+import numpy as np
+import pytest
+
+from artifact.draft import write_embedding, write_subwords
+from artifact.store import Store
+from artifact.subwords import Ngrams, Subwords
+from artifact.tokenizer import Tokenizer
+from tests.app.serving import check_problem, publish
+
+TOKENS = ["walking", "walked", "talking", "talked", "car"]
+
+
+@pytest.fixture
+def model(root):
+    """Words that are the sum of their n-grams' random vectors, and what composes others."""
+    ngrams = Ngrams(3, 4, 10_000)
+    bucket_ids = np.unique(ngrams.hash_words(TOKENS)[1])
+    rows = np.random.default_rng(0).normal(size=(len(bucket_ids), 5)).astype(np.float32)
+    subwords = Subwords(ngrams, bucket_ids=bucket_ids, rows=rows)
+    vectors = np.array(subwords.compose(TOKENS))
+    with Store(root, create=True).draft("grams") as draft:
+        write_embedding(draft, tokens=TOKENS, counts=np.arange(5, 0, -1), vectors=vectors)
+        requires = write_subwords(draft, subwords)
+        draft.publish(
+            kind="embedding", tokenizer=Tokenizer("words"), recipe={}, metrics={}, requires=requires
+        )
+    return Store(root).open("grams").embedding()
+
+
+QUESTIONS = {
+    "get similar": ("GET", "/similar", {"word": "{}"}),
+    "post similar": ("POST", "/similar", {"positive": ["{}", "car"]}),
+    "post similar, less": ("POST", "/similar", {"positive": ["car"], "negative": ["{}"]}),
+    "analogy": ("POST", "/analogy", {"a": "walked", "b": "walking", "c": "{}"}),
+    "get similarity": ("GET", "/similarity", {"a": "car", "b": "{}"}),
+    "post similarity": ("POST", "/similarity", {"a": ["car"], "b": ["walked", "{}"]}),
+    "get vector": ("GET", "/vectors/{}", {}),
+    "post vectors": ("POST", "/vectors", {"words": ["car", "{}"]}),
+}
+
+
+def fill(value, word):
+    if isinstance(value, list):
+        return [fill(each, word) for each in value]
+    return value.format(word)
+
+
+def ask(client, question, word):
+    method, path, fields = question
+    fields = {key: fill(value, word) for key, value in fields.items()}
+    options = {"params": fields} if method == "GET" else {"json": fields}
+    return client.request(method, path.format(word), **options)
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_composed_words_are_answered_and_marked(model, open_client, question):
+    client = open_client()
+    known, composed = (ask(client, question, word) for word in ("talking", "Stalking"))
+    assert known.status_code == composed.status_code == 200
+    assert "oov" not in known.text
+    body = composed.json()
+    if "vectors" in question[1]:
+        assert [result.get("oov") for result in body["results"]] == [None] * (len(body["results"]) - 1) + [
+            True
+        ]
+        assert list(body["results"][-1]) == ["word", "vector", "oov"]
+        assert "oov" not in body
+    else:
+        assert body["oov"] is True
+        assert set(body) - {"oov"} == set(known.json())
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_words_without_known_ngrams_are_unknown(model, open_client, question):
+    problem = check_problem(ask(open_client(), question, "zzzzz"), 404, "unknown-word")
+    assert problem["oov"] == ["zzzzz"]
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_plain_models_compose_nothing(root, open_client, question):
+    publish(root, "plain", tokens=TOKENS, vectors=np.eye(5, dtype=np.float32))
+    problem = check_problem(ask(open_client(), question, "stalking"), 404, "unknown-word")
+    assert problem["oov"] == ["stalking"]
+
+
+def test_answers_are_those_of_the_model(model, open_client):
+    client = open_client()
+    results = client.get("/similar", word="stalking", top=2).json()["results"]
+    assert [each["word"] for each in results] == [each.word for each in model.similar(["stalking"], top=2)]
+    assert results[0]["word"] == "talking"
+    [result] = client.get("/vectors/stalking").json()["results"]
+    np.testing.assert_array_equal(np.float32(result["vector"]), model.vectors(["stalking"])[0])
+
+
+def test_the_field_is_described(open_client, model):
+    schemas = open_client().get("/openapi.json").json()["components"]["schemas"]
+    for name in ("Neighbours", "Similarity", "SimilarityMatrix", "WordVector"):
+        field = schemas[name]["properties"]["oov"]
+        assert field["type"] == "boolean"
+        assert "n-grams" in field["description"]
+        assert field["examples"] == [True]
+        assert "oov" not in schemas[name]["required"]
