@@ -20,7 +20,7 @@ from artifact.ngrams import NGrams
 
 MAX_WORDS = 50_000
 """More held-out words than this change nothing that shows."""
-CACHES = (Cache(300, 0.99), Cache(500, 0.995), Cache(500, 1.0), Cache(1000, 0.998), Cache(2000, 0.999))
+CACHES = (Cache(200, 0.98), Cache(300, 0.99), Cache(500, 0.995), Cache(500, 1.0))
 POINTER_WORDS = (500, 1000, 2000)
 SHARPNESSES = (2.0, 4.0, 8.0, 16.0, 32.0)
 """Tried in units of 1 / mean |h|², since cells differ in how large their states are."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from artifact.errors import InputError, WrongKind
-from artifact.store import Store
+from artifact.store import Artifact, Store
 from trainer.commands.command import STORE, Command
 from trainer.console import Console
 from trainer.options import Arguments, Option, positive_number
+
+if TYPE_CHECKING:
+    from trainer.evaluate.language_text import LanguageTextResult
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -24,6 +28,11 @@ def run(arguments: Arguments, console: Console) -> int:
     store = Store(arguments["store"])
     artifact = store.open(*store.resolve(arguments["reference"]))
     report = Report(artifact.name, artifact.version, artifact.manifest.kind)
+    if artifact.manifest.kind == "language-model":
+        report.language_text = _evaluate_language(artifact, arguments, console)
+        console.record(**report.to_json())
+        console.say(report.to_text())
+        return 0
     embedding = artifact.embedding()
     if arguments["text"]:
         raise WrongKind(f"--text: {artifact.name} is not a language model")
@@ -39,6 +48,23 @@ def run(arguments: Arguments, console: Console) -> int:
     return 0
 
 
+def _evaluate_language(artifact: Artifact, arguments: Arguments, console: Console) -> LanguageTextResult:
+    from trainer.evaluate.language_text import evaluate_language_text
+    from trainer.progress import show_progress
+
+    for option in ("analogies", "similarity"):
+        if arguments[option]:
+            raise WrongKind(f"--{option}: {artifact.name} is a language model; give --text FILE")
+    if not arguments["text"]:
+        raise InputError(f"{artifact.name} is a language model: give --text FILE to measure it on")
+    with show_progress(console) as progress:
+        return evaluate_language_text(
+            artifact.language_model(),
+            arguments["text"],
+            progress=lambda words: progress.work("test", words, None),
+        )
+
+
 def _name_sets(paths: list[Path]) -> dict[str, Path]:
     """The sets by their files' names without endings; InputError for two of one name."""
     named = {path.stem: path for path in paths}
@@ -51,11 +77,13 @@ def _name_sets(paths: list[Path]) -> dict[str, Path]:
 
 COMMAND = Command(
     name="evaluate",
-    summary="Measure a version on analogies and word similarity; without a file, ask it the book's questions.",
+    summary="Measure word vectors on analogies and word similarity (without a file: the book's questions), a language "
+    "model on a text.",
     usage="NAME[@VERSION] --store FOLDER [options]",
     examples="""\
   python -m trainer evaluate ptb --store store
   python -m trainer evaluate wiki --store store --analogies questions-words.txt --similarity wordsim353.tsv simlex999.txt
+  python -m trainer evaluate news --store store --text test.txt
 """,
     options=(
         STORE,

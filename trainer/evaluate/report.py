@@ -9,6 +9,7 @@ from typing import Any
 from trainer.console import format_table
 from trainer.evaluate.analogies import AnalogyResult, Score
 from trainer.evaluate.book import Answer
+from trainer.evaluate.language_text import LanguageTextResult
 from trainer.evaluate.similarity import SimilarityResult
 
 
@@ -22,6 +23,7 @@ class Report:
     analogies: AnalogyResult | None = None
     similarity: dict[str, SimilarityResult] = field(default_factory=dict)
     book: Sequence[Answer] = ()
+    language_text: LanguageTextResult | None = None
 
     def to_json(self) -> dict[str, Any]:
         result: dict[str, Any] = {"name": self.name, "version": self.version, "kind": self.kind}
@@ -31,6 +33,8 @@ class Report:
             result["similarity"] = {name: each.to_json() for name, each in self.similarity.items()}
         if self.book:
             result["book"] = [answer.to_json() for answer in self.book]
+        if self.language_text is not None:
+            result |= self.language_text.to_json()
         return result
 
     def to_text(self) -> str:
@@ -41,7 +45,19 @@ class Report:
             parts.append(_similarity_table(self.similarity))
         if self.book:
             parts.append(_book_table(self.book))
+        if self.language_text is not None:
+            parts.append(_language_table(self.language_text))
         return "\n\n".join(parts)
+
+
+def _language_table(result: LanguageTextResult) -> str:
+    rows = [["network alone", f"{result.perplexity:.2f}"]]
+    if result.mixture_perplexity is not None:
+        rows.append(["with n-grams and caches", f"{result.mixture_perplexity:.2f}"])
+    title = f"Perplexity over {result.words:,} words, line ends among them; {result.unknown:,} are unknown"
+    if result.left_out:
+        title += f"; {result.left_out:,} more could not be scored: the model has no <unk>"
+    return f"{title}\n{format_table(rows, right=(1,), indent='  ')}"
 
 
 def _analogy_table(result: AnalogyResult) -> str:
