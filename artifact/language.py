@@ -6,8 +6,6 @@ text, and after a line break, the model stands at the beginning of a line.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,7 +27,6 @@ from artifact.vocabulary import Vocabulary
 EOS = "<eos>"
 UNK = "<unk>"
 _WORDS_AT_ONCE = 1024
-_KEPT_PREFIXES = 256
 
 
 class Prediction(NamedTuple):
@@ -106,8 +103,6 @@ class LanguageModel:
         self.unk_id = vocabulary.id(UNK)
         self.unlisted = [token_id for token_id in (self.unk_id, self.eos_id) if token_id is not None]
         """Ids that are never among the next words."""
-        self._prefixes: OrderedDict[str, NDArray[np.intp]] = OrderedDict()
-        self._lock = threading.Lock()
 
     @classmethod
     def from_tensors(
@@ -197,7 +192,7 @@ class LanguageModel:
         scores = probabilities
         if prefix:
             scores = np.full_like(probabilities, -np.inf)
-            matching = self._matching(prefix)
+            matching = self.vocabulary.ids_with_prefix(self.tokenizer.word(prefix))
             scores[matching] = probabilities[matching]
         else:
             scores = probabilities.copy()
@@ -297,23 +292,6 @@ class LanguageModel:
         if weights[3] > 0:
             pointing = mixture.pointing.predict(state.recent, state.trail, state.h, vocab_size=len(row))
             row += pointing * np.float32(weights[3])
-
-    def _matching(self, prefix: str) -> NDArray[np.intp]:
-        """The ids of the words that begin with ``prefix``, spelled as in training; those of a few prefixes are kept."""
-        prefix = self.tokenizer.word(prefix)
-        with self._lock:
-            if prefix in self._prefixes:
-                self._prefixes.move_to_end(prefix)
-                return self._prefixes[prefix]
-        tokens = self.vocabulary.with_prefix(prefix, top=len(self.vocabulary))
-        found = np.array(
-            [token_id for token_id in self.vocabulary.ids(tokens) if token_id is not None], dtype=np.intp
-        )
-        with self._lock:
-            self._prefixes[prefix] = found
-            while len(self._prefixes) > _KEPT_PREFIXES:
-                self._prefixes.popitem(last=False)
-        return found
 
 
 def compute_perplexity(probabilities: NDArray[np.float64]) -> float:

@@ -44,8 +44,9 @@ class Sampling:
             raise InputError("no word is left to choose from")
         if self.temperature == 0:
             return int(chosen[0])
-        logs = np.log(probabilities[chosen].astype(np.float64)) / self.temperature
-        weights = np.exp(logs - logs[0])
+        logs = np.log(probabilities[chosen].astype(np.float64))
+        with np.errstate(over="ignore"):
+            weights = np.exp((logs - logs[0]) / self.temperature)
         sums = np.cumsum(weights)
         if self.top_p < 1:
             sums = sums[: 1 + int(np.searchsorted(sums, self.top_p * sums[-1]))]

@@ -142,14 +142,18 @@ class Vocabulary:
 
     def with_prefix(self, prefix: str, top: int = 10) -> list[str]:
         """The ``top`` most frequent tokens that begin with ``prefix``, most frequent first."""
+        return self.tokens(self.ids_with_prefix(prefix)[:top].tolist())
+
+    def ids_with_prefix(self, prefix: str) -> NDArray[np.int32]:
+        """The ids of all tokens that begin with ``prefix``, in id order."""
         try:
             start = prefix.encode("utf-8")
         except UnicodeEncodeError:
-            return []
+            return np.empty(0, dtype=np.int32)
         first = self._bisect(start)
         last = self._bisect(start + b"\xff")
-        found = np.sort(self._index["sorted_ids"][first:last])[:top].tolist()
-        return [self.token(token_id) for token_id in found if 0 <= token_id < self._count]
+        found: NDArray[np.int32] = np.sort(self._index["sorted_ids"][first:last])
+        return found[(found >= 0) & (found < self._count)]
 
     def suggest(self, word: str, top: int = 5) -> list[str]:
         """Known tokens that ``word`` may be a slip of: one edit away, most frequent first, then by longest prefix."""

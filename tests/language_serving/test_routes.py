@@ -2,6 +2,8 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from language_serving.models import publish_model
 
 from app.main import create_app
@@ -248,3 +250,13 @@ def test_a_model_without_a_mixture_says_so(tmp_path):
     with Client(create_app(Settings(store=str(tmp_path)))) as client:
         assert client.get("/next", text="it").json()["mixture"] is False
         assert client.post("/score", text="it").json()["mixture"] is False
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=st.text(max_size=60), prefix=st.text(max_size=3), mixture=st.booleans())
+def test_any_text_has_a_next_word(client, text, prefix, mixture):
+    body = client.post("/next", text=text, prefix=prefix, mixture=mixture, top=1000).json()
+    listed = sum(result["probability"] for result in body["results"])
+    assert 0 <= listed <= 1 + 1e-5
+    assert listed + body["remaining"] == pytest.approx(1, abs=1e-5)
+    assert not {"<unk>", "<eos>"} & {result["word"] for result in body["results"]}

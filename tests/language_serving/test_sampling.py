@@ -21,6 +21,7 @@ def test_temperature_sharpens_and_flattens():
     powered = P.astype(float) ** 2
     np.testing.assert_allclose(frequencies(Sampling(temperature=0.5)), powered / powered.sum(), atol=0.03)
     assert frequencies(Sampling(temperature=0.01), draws=50)[1] == 1
+    assert frequencies(Sampling(temperature=1e-320), draws=50)[1] == 1
 
 
 def test_zero_temperature_is_greedy_and_ties_go_to_the_lower_id():
