@@ -271,6 +271,14 @@ def test_a_part_that_nothing_vouches_for_is_held_to_the_hash(server, offer, tmp_
     assert server.requests == [("/made.txt", "bytes=300000-", None), ("/made.txt", None, None)]
 
 
+def test_a_part_that_nothing_vouches_for_and_no_hash_is_known_of_is_dropped(server, offer, tmp_path):
+    offer(TEXT)
+    server.tag = ""
+    server.cuts = [300_000]
+    assert fetch("made", cache=tmp_path, base_url=server.url).read_bytes() == TEXT
+    assert server.requests == [("/made.txt", None, None)] * 2
+
+
 @pytest.mark.parametrize("excess", [0, 7])
 def test_a_part_as_long_as_the_file_or_longer(server, offer, tmp_path, excess):
     offer(TEXT, sha256=sha256(TEXT))

@@ -74,9 +74,8 @@ def download(source: Download, path: Path, *, received: Received) -> None:
         except InputError:
             if not resumed:
                 raise
-            _receive_all(
-                source, partial, received
-            )  # what was kept may have been at fault: once more from the start
+            # What was kept from before may have been at fault: once more from the start.
+            _receive_all(source, partial, received)
             _check(source, partial)
         sync_file(partial.path)
         partial.path.replace(path)
@@ -123,12 +122,15 @@ def _reason(error: Exception) -> str:
 
 def _receive(client: httpx.Client, source: Download, partial: Partial, received: Received) -> None:
     """One request: for the rest where there is a part, else for all."""
+    mark = partial.mark()
+    if not mark and source.sha256 is None:
+        partial.drop()  # nothing could tell whether the rest belongs to it
     start = partial.size()
     # As it lies there: a length, a range and a hash mean nothing for a compressed answer.
     headers = {"Accept-Encoding": "identity", "User-Agent": "Mozilla/5.0 (compatible; wordkin)"}
     if start:
         headers["Range"] = f"bytes={start}-"
-        if mark := partial.mark():
+        if mark:
             headers["If-Range"] = mark
     with client.stream("GET", source.url, headers=headers) as response:
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
@@ -138,6 +140,7 @@ def _receive(client: httpx.Client, source: Download, partial: Partial, received:
                 _receive(client, source, partial, received)
             return
         if response.status_code == httpx.codes.PARTIAL_CONTENT and not (match and match[1] == str(start)):
+            partial.drop()
             raise InputError(f"{source.url}: the server answered with a part that was not asked for")
         if response.status_code not in {httpx.codes.OK, httpx.codes.PARTIAL_CONTENT}:
             reason = f" {response.reason_phrase}" if response.reason_phrase else ""
