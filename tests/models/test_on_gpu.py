@@ -11,6 +11,7 @@ from trainer.layers.unigram_sampler import UnigramSampler
 from trainer.models.cbow import CBOW
 from trainer.models.learner import PlainLearner
 from trainer.models.skipgram import SkipGram
+from trainer.models.subwords import SubwordRows
 from trainer.optimizers import make_optimizer
 from trainer.recipes import WordVectorSettings
 
@@ -27,10 +28,11 @@ def gpu(request):
         pytest.skip(str(error))
 
 
+@pytest.mark.parametrize("composed", [False, True], ids=["words", "subwords"])
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 @pytest.mark.parametrize("loss", ["negative-sampling", "hierarchical-softmax"])
 @pytest.mark.parametrize("model", [CBOW, SkipGram])
-def test_a_few_steps_agree(gpu, rng, model, loss, optimizer):
+def test_a_few_steps_agree(gpu, rng, model, loss, optimizer, composed):
     V, D, B = 50, 16, 40
     start = {"input": rng.standard_normal((V, D)), "output": rng.standard_normal((V - 1, D))}
     if loss == "negative-sampling":
@@ -44,6 +46,8 @@ def test_a_few_steps_agree(gpu, rng, model, loss, optimizer):
         | ({"negatives": rng.integers(0, V, (B, 5))} if loss == "negative-sampling" else {})
         for _ in range(3)
     ]
+    starts = np.cumsum([0, *rng.integers(1, 6, V)])
+    rows = rng.integers(0, V, starts[-1])
     found = []
     for backend in (numpy_backend(), gpu):
         tables = {name: backend.asarray(table.copy()) for name, table in start.items()}
@@ -52,7 +56,8 @@ def test_a_few_steps_agree(gpu, rng, model, loss, optimizer):
         else:
             tree = HuffmanTree(np.arange(V, 0, -1), backend=backend)
             output = HierarchicalSoftmaxLoss(tables["output"], tree=tree, backend=backend)
-        made = model(tables["input"], output=output, backend=backend)
+        subwords = SubwordRows(backend.asarray(starts), backend.asarray(rows)) if composed else None
+        made = model(tables["input"], output=output, backend=backend, subwords=subwords)
         updates = make_optimizer(optimizer, tables, backend=backend)
         losses = []
         for step in steps:

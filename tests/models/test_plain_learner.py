@@ -131,7 +131,6 @@ def test_a_loss_that_is_no_number_is_returned_not_warned_of(two_topics):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"subwords": (3, 6)}, "subwords need the fast engine"),
         ({"loss": "hierarchical-softmax", "output_weight": 0.5}, "no output vectors"),
     ],
 )

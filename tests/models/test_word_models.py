@@ -38,10 +38,10 @@ def output_layer(tables, loss, **options):
 def subwords_of(kind):
     if kind == "words":
         return None
-    rows = np.array([[i, (i + 1) % V, 3] for i in range(V)])
-    weights = np.full((V, 3), 1 / 3)
-    weights[2] = [0.5, 0.5, 0]
-    return SubwordRows(rows, weights)
+    # Of one, two and three rows; word 3 has the same one twice.
+    rows = [[i, (i + 1) % V, 3][: 1 + i % 3] for i in range(V)]
+    rows[3] = [3, 5, 5]
+    return SubwordRows(np.cumsum([0, *map(len, rows)]), np.concatenate(rows))
 
 
 @pytest.mark.parametrize("subwords", ["words", "subwords"])
@@ -134,9 +134,43 @@ def test_undivided_context_gradient_is_that_of_word2vec(tables):
     np.testing.assert_array_equal(undivided.gradients["output"].values, exact.gradients["output"].values)
 
 
+@pytest.mark.parametrize("model", [CBOW, SkipGram])
+def test_a_word_is_the_mean_of_its_rows(tables, model):
+    subwords = subwords_of("subwords")
+    batch = {"contexts": CONTEXTS, "weights": WEIGHTS, "targets": TARGETS, "negatives": NEGATIVES}
+    bounds = zip(subwords.starts[:-1], subwords.starts[1:], strict=True)
+    means = np.array([tables["input"][subwords.rows[start:end]].mean(axis=0) for start, end in bounds])
+    output = output_layer(tables, "negative-sampling")
+    composed = model(tables["input"], output=output, backend=CPU, subwords=subwords)
+    words = model(means, output=output, backend=CPU)
+    found, expected = composed.loss_and_gradients(**batch), words.loss_and_gradients(**batch)
+    assert found.loss_sum == pytest.approx(expected.loss_sum, rel=1e-12)
+    # Rows of words that are not there get no gradient, not even one of zeros.
+    seen = np.unique(CONTEXTS[WEIGHTS > 0])
+    rows = np.unique(
+        np.concatenate([subwords.rows[subwords.starts[i] : subwords.starts[i + 1]] for i in seen])
+    )
+    assert found.gradients["input"].rows.tolist() == rows.tolist()
+
+
+def test_a_batch_without_any_context_teaches_nothing(tables):
+    nothing = {
+        "contexts": CONTEXTS[:1],
+        "weights": 0 * WEIGHTS[:1],
+        "targets": TARGETS[:1],
+        "negatives": NEGATIVES[:1],
+    }
+    for model in (CBOW, SkipGram):
+        output = output_layer(tables, "negative-sampling")
+        made = model(tables["input"], output=output, backend=CPU, subwords=subwords_of("subwords"))
+        result = made.loss_and_gradients(**nothing)
+        assert result.loss_sum == 0
+        assert len(result.gradients["input"].rows) == 0
+
+
 def test_subwords_of_weight_one_alone_are_words(tables):
     batch = {"contexts": CONTEXTS, "weights": WEIGHTS, "targets": TARGETS, "negatives": NEGATIVES}
-    itself = SubwordRows(np.arange(V)[:, None], np.ones((V, 1)))
+    itself = SubwordRows(np.arange(V + 1), np.arange(V))
     output = output_layer(tables, "negative-sampling")
     for model in (CBOW, SkipGram):
         words = model(tables["input"], output=output, backend=CPU).loss_and_gradients(**batch)

@@ -6,7 +6,7 @@ from trainer.backend import Array, Backend
 from trainer.layers.embedding import EmbeddingBag
 from trainer.layers.gradients import merge_gradients
 from trainer.models.result import LossAndGradients, OutputLayer
-from trainer.models.subwords import SubwordRows
+from trainer.models.subwords import SubwordBag, SubwordRows
 
 
 class CBOW:
@@ -32,9 +32,12 @@ class CBOW:
         """``input_vectors`` are kept by reference, like the output layer's: [V, D], or as many rows as ``subwords`` name."""
         self.output = output
         self.context_gradient = context_gradient
-        self.subwords = subwords
         self.backend = backend
-        self._bag = EmbeddingBag(input_vectors, backend=backend)
+        self._bag: EmbeddingBag | SubwordBag
+        if subwords is None:
+            self._bag = EmbeddingBag(input_vectors, backend=backend)
+        else:
+            self._bag = SubwordBag(input_vectors, subwords=subwords, backend=backend)
 
     def loss_and_gradients(
         self, *, contexts: Array, weights: Array, targets: Array, negatives: Array | None = None
@@ -47,20 +50,17 @@ class CBOW:
         total = weights.sum(axis=1)
         has_context = total > 0
         shares = weights / xp.where(has_context, total, xp.ones_like(total))[:, None]
-        h = self._bag.forward(*self._rows(contexts, shares))
+        h = self._bag.forward(contexts, shares)
         losses = self.output.forward(
             h, targets=targets, negatives=negatives, example_weights=has_context.astype(h.dtype)
         )
         d_h, d_output = self.output.backward()
         undivided = None
         if self.context_gradient is not None:
-            undivided = self._rows(contexts, weights * self.context_gradient)[1]
+            undivided = weights * self.context_gradient
         d_input = self._bag.backward(d_h, weights=undivided)
         return LossAndGradients(
             loss_sum=losses.sum(),
             examples=has_context.sum(),
             gradients=merge_gradients([("input", d_input), ("output", d_output)], self.backend),
         )
-
-    def _rows(self, contexts: Array, weights: Array) -> tuple[Array, Array]:
-        return (contexts, weights) if self.subwords is None else self.subwords.expand(contexts, weights)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import InputError
-from trainer.backend import Array, Backend
+from artifact.subwords import Ngrams
+from trainer.backend import Backend
 from trainer.batches import Text, WindowReader, Windows
 from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, HuffmanTree
 from trainer.layers.negative_sampling import NegativeSamplingLoss
@@ -17,6 +19,8 @@ from trainer.loop import Step
 from trainer.models.cbow import CBOW
 from trainer.models.result import LossAndGradients, OutputLayer
 from trainer.models.skipgram import SkipGram
+from trainer.models.subwords import SubwordRows
+from trainer.ngram_rows import NgramRows
 from trainer.optimizers import make_optimizer
 from trainer.recipes import WordVectorSettings
 
@@ -26,6 +30,9 @@ PIECE_WORDS = {"cbow": 16 * 1024, "skipgram": 4 * 1024}
 
 class Corpus(Text, Protocol):
     """What is needed of a corpus."""
+
+    @property
+    def tokens(self) -> Sequence[str]: ...  # [V], looked at for subwords alone
 
     @property
     def counts(self) -> NDArray[np.int64]: ...  # [V]
@@ -40,8 +47,6 @@ class PlainLearner:
 
     def __init__(self, corpus: Corpus, settings: WordVectorSettings, backend: Backend) -> None:
         """Raises InputError for settings that the plain models do not know and for fewer than two words."""
-        if settings.subwords is not None:
-            raise InputError("subwords need the fast engine: leave out --subwords or use another engine")
         size = len(corpus.counts)
         if size < 2:
             raise InputError(
@@ -69,8 +74,17 @@ class PlainLearner:
         self.words_done = 0
         self._pieces_done = 0
         self._examples = 0
+        self._ngram_rows: NgramRows | None = None
+        subwords: SubwordRows | None = None
+        height = size
+        if settings.subwords is not None:
+            ngrams = Ngrams(*settings.subwords, settings.buckets)
+            self._ngram_rows = NgramRows.of_words(corpus.tokens, ngrams)
+            height = self._ngram_rows.height
+            starts, rows = backend.asarray(self._ngram_rows.starts), backend.asarray(self._ngram_rows.rows)
+            subwords = SubwordRows(starts, rows)
         self._tables = {
-            "input": backend.asarray(_initial(size, settings.dim, settings.seed)),
+            "input": backend.asarray(_initial(height, settings.dim, settings.seed)),
             "output": backend.xp.zeros((size, settings.dim), np.float32),
         }
         self._sampler: UnigramSampler | None = None
@@ -84,7 +98,7 @@ class PlainLearner:
             output = HierarchicalSoftmaxLoss(self._tables["output"], tree=tree, backend=backend)
         models: dict[str, type[CBOW | SkipGram]] = {"cbow": CBOW, "skipgram": SkipGram}
         self._model: CBOW | SkipGram = models[settings.model](
-            self._tables["input"], output=output, backend=backend
+            self._tables["input"], output=output, backend=backend, subwords=subwords
         )
         self._optimizer = make_optimizer(settings.optimizer, self._tables, backend=backend)
 
@@ -132,11 +146,13 @@ class PlainLearner:
         return result
 
     def vectors(self) -> NDArray[np.float32]:
-        """[V, D]: the input vectors, plus ``output_weight`` times the output vectors."""
-        vectors: Array = self._tables["input"]
+        """[V, D]: the input vectors (with subwords, means of rows), plus ``output_weight`` times the output vectors."""
+        table: NDArray[np.float32] = self.backend.to_numpy(self._tables["input"])
+        vectors = table.copy() if self._ngram_rows is None else self._ngram_rows.mean_vectors(table)
         if self.settings.output_weight:
-            vectors = vectors + np.float32(self.settings.output_weight) * self._tables["output"]
-        return self.backend.to_numpy(vectors).copy()
+            output = self.backend.to_numpy(self._tables["output"])
+            vectors += np.float32(self.settings.output_weight) * output
+        return vectors
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Both tables and the optimizer's arrays; the position in the text, from which all that is random follows.

@@ -6,7 +6,7 @@ from trainer.backend import Array, Backend
 from trainer.layers.embedding import EmbeddingBag
 from trainer.layers.gradients import merge_gradients
 from trainer.models.result import LossAndGradients, OutputLayer
-from trainer.models.subwords import SubwordRows
+from trainer.models.subwords import SubwordBag, SubwordRows
 
 
 class SkipGram:
@@ -27,9 +27,12 @@ class SkipGram:
     ) -> None:
         """``input_vectors`` are kept by reference, like the output layer's: [V, D], or as many rows as ``subwords`` name."""
         self.output = output
-        self.subwords = subwords
         self.backend = backend
-        self._bag = EmbeddingBag(input_vectors, backend=backend)
+        self._bag: EmbeddingBag | SubwordBag
+        if subwords is None:
+            self._bag = EmbeddingBag(input_vectors, backend=backend)
+        else:
+            self._bag = SubwordBag(input_vectors, subwords=subwords, backend=backend)
 
     def loss_and_gradients(
         self, *, contexts: Array, weights: Array, targets: Array, negatives: Array | None = None
@@ -42,10 +45,7 @@ class SkipGram:
         xp = self.backend.xp
         b, c = xp.nonzero(weights)
         words = contexts[b, c][:, None]
-        rows, shares = words, xp.ones(words.shape, weights.dtype)
-        if self.subwords is not None:
-            rows, shares = self.subwords.expand(rows, shares)
-        h = self._bag.forward(rows, shares)
+        h = self._bag.forward(words, xp.ones(words.shape, weights.dtype))
         if negatives is not None:
             negatives = negatives[b, c] if negatives.ndim == 3 else negatives[b]
         losses = self.output.forward(
