@@ -54,8 +54,20 @@ def _build_plain(corpus: Corpus, settings: WordVectorSettings, device: str) -> L
     return PlainLearner(corpus, settings, choose(device))
 
 
+def _build_fast(corpus: Corpus, settings: WordVectorSettings, device: str) -> Learner:  # noqa: ARG001 - the CPU alone
+    from trainer.engines.cpu import CpuLearner
+
+    return CpuLearner(corpus, settings)
+
+
 # In order of preference.
 WORD_VECTOR_ENGINES = (
+    Engine(
+        name="fast",
+        build=_build_fast,
+        losses=LOSSES,
+        own_options=("shared_negatives", "context_gradient"),
+    ),
     Engine(
         name="plain",
         build=_build_plain,

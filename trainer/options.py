@@ -29,6 +29,7 @@ class Option:
     switch: bool = False
     many: bool = False
     needed: bool = False
+    from_environment: bool = True
 
     @property
     def key(self) -> str:
@@ -128,7 +129,7 @@ def resolve(
     for option in options:
         if option.key in flags:
             sources[option.key] = "flag"
-        elif text := environment.get(option.variable):
+        elif option.from_environment and (text := environment.get(option.variable)):
             try:
                 values[option.key] = option.read(text)
             except (ValueError, WordkinError) as error:

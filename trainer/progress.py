@@ -17,10 +17,17 @@ from trainer.loop import Status
 
 JSON_INTERVAL_S = 1.0
 BAR_INTERVAL_S = 0.1
-_BAR = "{desc:<10} {percentage:3.0f} % |{bar:16}| "
-_BAR_WIDTH = 10 + 1 + 5 + 2 + 16 + 2
-_OPEN_BAR = "{desc:<10} "
-_NAMES = {"warm-up": "warming up", "count": "counting", "encode": "encoding", "train": "training"}
+_BAR = "{desc:<11} {percentage:3.0f} % |{bar:16}| "
+_BAR_WIDTH = 11 + 1 + 5 + 2 + 16 + 2
+_OPEN_BAR = "{desc:<11} "
+_NAMES = {
+    "warm-up": "warming up",
+    "count": "counting",
+    "encode": "encoding",
+    "train": "training",
+    "download": "downloading",
+    "unpack": "unpacking",
+}
 _UNITS = {
     "count": "B",
     "encode": "words",

@@ -106,7 +106,7 @@ def test_progress_bars_stay_off_standard_output(capsys):
         progress.note("careful")
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "training   100 %" in captured.err
+    assert "training    100 %" in captured.err
     assert "1,234 words/s · loss 2.500" in captured.err
     assert "wordkin: careful" in captured.err
 

@@ -146,7 +146,7 @@ def test_on_a_terminal_people_are_spoken_to(text, store, environment):
     _, status = os.waitpid(pid, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     words = shown.decode()
-    assert "training   100 %" in words
+    assert "training    100 %" in words
     assert "words/s · loss" in words
     assert f"published farm@{Store(store).latest('farm')}" in words
     assert "{" not in words

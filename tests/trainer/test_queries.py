@@ -218,3 +218,25 @@ def test_json_can_be_asked_for_by_the_environment(run, trained_store, monkeypatc
     assert run("list", "--store", trained_store).out.startswith(" ")
     outcome = run("list", "--store", trained_store, "--json")
     assert json.loads(outcome.out)["name"] == "farm"
+
+
+def test_fetch_says_licence_and_place(run, tmp_path, monkeypatch):
+    asked = {}
+
+    def fetch(name, *, cache, progress):
+        asked.update(name=name, cache=cache)
+        progress("download", 10, 10)
+        return tmp_path / "text8"
+
+    monkeypatch.setattr("trainer.corpus.fetch.fetch", fetch)
+    outcome = run("fetch", "text8", "--cache", tmp_path)
+    assert outcome.code == 0
+    assert asked == {"name": "text8", "cache": tmp_path}
+    assert outcome.last["path"] == str(tmp_path / "text8")
+    assert "licence:" in outcome.err
+    assert run("fetch", "text8", "--no-json").out == f"{tmp_path / 'text8'}\n"
+    assert asked["cache"] is None
+
+
+def test_an_unknown_text_to_fetch_names_the_known_ones(refused):
+    assert "ptb" in refused("fetch", "everything")
