@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
@@ -233,21 +233,13 @@ class RnnlmLearner:
 
     def _train(self) -> Step:
         words, loss_sum, rate = 0, 0.0, 0.0
-        for start, end in self._next_blocks():
-            rate = self._rate(end - start)
-            loss, parts = self._lanes.loss_and_gradients(
-                self._inputs[start:end],
-                self._targets[start:end],
-                seeds=[self.settings.seed, len(self.epochs), self._block],
-            )
-            loss_sum += loss
-            if not math.isfinite(loss):
+        until = time.perf_counter() + PIECE_S
+        while math.isfinite(loss_sum) and self._block < len(self._blocks):
+            steps, rate = self._steps(), self._rate()
+            loss_sum += self.train_block()
+            words += steps * self.settings.batch_size
+            if time.perf_counter() >= until:
                 break
-            if not math.isfinite(self._updater.update(parts, learning_rate=rate)):
-                loss_sum = math.nan  # the next loss would be, and the weights before it are still good
-                break
-            self._block += 1
-            words += (end - start) * self.settings.batch_size
         examples = words
         if self._block == len(self._blocks):
             words = (
@@ -258,14 +250,26 @@ class RnnlmLearner:
         self._examples += examples
         return Step(words=words, examples=max(examples, 1), loss_sum=loss_sum, learning_rate=rate)
 
-    def _next_blocks(self) -> Iterator[tuple[int, int]]:
-        until = time.perf_counter() + PIECE_S
-        while self._block < len(self._blocks):
-            yield self._blocks[self._block]
-            if time.perf_counter() >= until:
-                return
+    def train_block(self) -> float:
+        """Trains the next block of this epoch and returns its summed loss; one that is not a number changes nothing."""
+        start, end = self._blocks[self._block]
+        loss, parts = self._lanes.loss_and_gradients(
+            self._inputs[start:end],
+            self._targets[start:end],
+            seeds=[self.settings.seed, len(self.epochs), self._block],
+        )
+        if not math.isfinite(loss):
+            return loss
+        if not math.isfinite(self._updater.update(parts, learning_rate=self._rate())):
+            return math.nan  # the next loss would be, and the weights as they stand are still good
+        self._block += 1
+        return loss
 
-    def _rate(self, steps: int) -> float:
+    def _steps(self) -> int:
+        start, end = self._blocks[self._block]
+        return end - start
+
+    def _rate(self) -> float:
         settings = self.settings
         rate = self._learning_rate
         if settings.schedule == "cosine":
@@ -275,7 +279,7 @@ class RnnlmLearner:
                 rate *= (done * settings.epochs * len(self._blocks) + 1) / (
                     settings.warm_up * settings.epochs * len(self._blocks) + 1
                 )
-        return rate * steps / settings.time_steps if settings.vary_steps else rate
+        return rate * self._steps() / settings.time_steps if settings.vary_steps else rate
 
     def _validate(self) -> Step:
         if self._validation is None:

@@ -52,13 +52,13 @@ def rnn_backward(
 ) -> None:
     """``d_sums`` [T, B, H] for ``d_hs`` [T, B, H]; ``d_h`` [B, H] is left with the gradient of the state before."""
     steps, lanes, size = d_hs.shape
-    d_h[:] = 0
+    d_h.fill(0)
     for t in range(steps - 1, -1, -1):
         for i in range(lanes):
             h, above, after, d = hs[t + 1, i], d_hs[t, i], d_h[i], d_sums[t, i]
             for j in range(size):
                 d[j] = (above[j] + after[j]) * (_ONE - h[j] * h[j])
-        d_h[:] = 0
+        d_h.fill(0)
         multiply_add(d_sums[t], w_h_turned, d_h)
 
 
@@ -103,8 +103,8 @@ def lstm_backward(
 ) -> None:
     """``d_sums`` [T, B, 4H] for ``d_hs`` [T, B, H]; ``d_h`` and ``d_c`` [B, H] are left with those of the state before."""
     steps, lanes, size = d_hs.shape
-    d_h[:] = 0
-    d_c[:] = 0
+    d_h.fill(0)
+    d_c.fill(0)
     for t in range(steps - 1, -1, -1):
         for i in range(lanes):
             f, g = gates[t, i, :size], gates[t, i, size : 2 * size]
@@ -120,7 +120,7 @@ def lstm_backward(
                 d_n[j] = e * g[j] * n[j] * (_ONE - n[j])
                 d_o[j] = d * tanh_c[j] * o[j] * (_ONE - o[j])
                 after_c[j] = e * f[j]
-        d_h[:] = 0
+        d_h.fill(0)
         multiply_add(d_sums[t], w_h_turned, d_h)
 
 
@@ -165,7 +165,7 @@ def gru_backward(
 ) -> None:
     """``d_x_sums`` and ``d_h_sums`` [T, B, 3H]; ``d_h`` [B, H] is left with the gradient of the state before."""
     steps, lanes, size = d_hs.shape
-    d_h[:] = 0
+    d_h.fill(0)
     for t in range(steps - 1, -1, -1):
         for i in range(lanes):
             r, z, n = gates[t, i, :size], gates[t, i, size : 2 * size], gates[t, i, 2 * size :]
@@ -200,9 +200,9 @@ def close_block(
     ``panels`` is ``d_sums`` [T * B, N], packed.
     """
     steps, lanes, columns = d_sums.shape
-    d_w[:] = 0
+    d_w.fill(0)
     multiply_add(xs.reshape(steps * lanes, xs.shape[2]).T, panels, d_w)
-    d_b[:] = 0
+    d_b.fill(0)
     for t in range(steps):
         for i in range(lanes):
             for j in range(columns):
@@ -215,6 +215,6 @@ def project_back(
 ) -> None:
     """``d_xs[t] = d_sums[t] · w.T``: ``d_sums`` [T, B, N], ``w_turned`` the packed transpose of w, ``d_xs`` [T, B, I]."""
     steps, lanes, inputs = d_xs.shape
-    d_xs[:] = 0
+    d_xs.fill(0)
     flat = d_sums.reshape(steps * lanes, d_sums.shape[2])
     multiply_add(flat, w_turned, d_xs.reshape(steps * lanes, inputs))

@@ -1,19 +1,38 @@
-"""How the engines of language models are compiled: once, kept on disk where that is possible."""
+"""How the kernels for language models are compiled: once, kept on disk where that is possible."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
-from numba import njit
+import numba
 
 # Sums may be made in another order and products fused with them; what is not a number must stay so.
 FAST_MATH = {"contract", "reassoc", "nsz", "arcp"}
+_njit: Any = numba.njit
 
 
-def compiled(function: Callable[..., Any]) -> Any:
-    """``function`` as machine code that lets other threads run, compiled when it is first called."""
+def compiled(function: Callable[..., Any], signature: str | None = None) -> Any:
+    """``function`` as machine code that lets other threads run.
+
+    Compiled when it is first called, for each combination of argument types; with ``signature`` at once, for that alone.
+    """
+    # Numba keeps machine code under the function's name and looks at its file alone, not at those it calls.
+    function.__qualname__ += f"-{source_digest()}"
+    signatures = [] if signature is None else [signature]
     try:
-        return njit(nogil=True, error_model="numpy", fastmath=FAST_MATH, cache=True)(function)
-    except RuntimeError:  # Numba's "cannot cache function: no locator available"
-        return njit(nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
+        return _njit(*signatures, nogil=True, error_model="numpy", fastmath=FAST_MATH, cache=True)(function)
+    except (RuntimeError, OSError):  # Numba's "cannot cache function: no locator available", or a full disk
+        return _njit(*signatures, nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
+
+
+@cache
+def source_digest() -> str:
+    """Eight digits that change with any source of this package."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.backend import Backend
-from trainer.engines.language import cells
+from trainer.engines.language import cells, softmax
 from trainer.engines.language.packing import Packed
 from trainer.engines.language.panels import pack, packed_width
-from trainer.engines.language.softmax import output_gradients, output_loss
 from trainer.layers.time import TimeRecurrent, flatten
 
 Table = NDArray[np.float32]
@@ -167,34 +166,43 @@ class FastOutput:
         self.room = Workspace()
 
     def loss(self, hs: Table, targets: NDArray[np.int32]) -> float:
-        h = np.ascontiguousarray(flatten(hs))
+        h, labels = np.ascontiguousarray(flatten(hs)), targets.ravel()
         scores, factors = self._take(len(h))
-        return float(output_loss(h, self.packed.straight, self.b, targets.ravel(), scores, factors))
+        loss = 0.0
+        for rows in self._blocks(len(h), len(factors)):
+            softmax.make_scores(h[rows], self.packed.straight, self.b, scores)
+            loss += softmax.exponentiate(scores, len(h[rows]), len(self.b), labels[rows], 0.0, factors)
+        return loss
 
     def loss_and_gradients(
         self, hs: Table, targets: NDArray[np.int32], *, d_loss: float
     ) -> tuple[float, Table, Table, Table]:
-        h = np.ascontiguousarray(flatten(hs))
+        h, labels = np.ascontiguousarray(flatten(hs)), targets.ravel()
+        depth, columns = self.W.shape
         scores, factors = self._take(len(h))
         turned = self.W.strides[0] < self.W.strides[1]
         d_h = self.room.take("d_h", *h.shape)
-        d_W = self.room.take("d_W", *(self.W.shape[::-1] if turned else self.W.shape))
-        d_b = self.room.take("d_b", packed_width(len(self.b)))
-        loss = output_gradients(
-            h,
-            self.packed.straight,
-            self.packed.turned,
-            self.b,
-            targets.ravel(),
-            d_loss,
-            scores,
-            factors,
-            d_h,
-            d_W,
-            d_b,
-            turned,
-        )
-        return float(loss), d_h.reshape(hs.shape), d_W.T if turned else d_W, d_b[: len(self.b)]
+        d_W = self.room.take("d_W", *((columns, depth) if turned else (depth, columns)))
+        d_b = self.room.take("d_b", int(packed_width(columns)))
+        d_W.fill(0)
+        d_b.fill(0)
+        loss = 0.0
+        for rows in self._blocks(len(h), len(factors)):
+            count = len(h[rows])
+            softmax.make_scores(h[rows], self.packed.straight, self.b, scores)
+            loss += softmax.exponentiate(scores, count, columns, labels[rows], d_loss, factors)
+            scaled = h[rows] * factors[:count, None]
+            if turned:
+                panels = self.room.take("panels", count * int(packed_width(depth)))
+                pack(scaled, panels, 0, depth)
+                softmax.add_turned(scores, count, columns, depth, panels, d_W)
+            else:
+                softmax.add_straight(scores, count, columns, scaled, d_W)
+            softmax.close_scores(scores, factors, self.packed.turned, d_h[rows], d_b)
+        return loss, d_h.reshape(hs.shape), d_W.T if turned else d_W, d_b[:columns]
+
+    def _blocks(self, rows: int, size: int) -> list[slice]:
+        return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]
 
     def _take(self, rows: int) -> tuple[Table, Table]:
         """Room for scores, and for as many rows' factors as fit there at a time."""

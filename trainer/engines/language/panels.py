@@ -102,8 +102,7 @@ def _emit_tile(
             b.store(b.load(sums[i][v]), vector(rows_out[i], v), align=4)
 
 
-@compiled
-def multiply_panel(
+def _multiply_panel(
     width: int, rows: int, a: int, a_row: int, a_item: int, panel: int, out: int, out_row: int, count: int
 ) -> None:
     """``out += a · panel`` for a panel of ``width`` columns: addresses, and distances in bytes."""
@@ -126,6 +125,12 @@ def multiply_panel(
             at, to = a + i * a_row, out + i * out_row
             _multiply_tile(1, 1, at, a_row, a_item, panel, to, out_row, count)
             i += 1
+
+
+# One signature: the sizes and addresses that callers have are of several integer types.
+multiply_panel = compiled(
+    _multiply_panel, "void(int64, int64, int64, int64, int64, int64, int64, int64, int64)"
+)
 
 
 @compiled

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from trainer.engines.language.compiled import compiled
 from trainer.engines.language.functions import exp_negative
-from trainer.engines.language.panels import LANES, PANEL, multiply_panel, pack, packed_width, panel_width
+from trainer.engines.language.panels import LANES, PANEL, multiply_panel, packed_width, panel_width
 
 _GROUP = 8  # rows that are made probabilities together: their scores stay in the second cache
 _ABSENT = np.float32(-1e30)  # the score of a column that only fills up the last panel
@@ -65,7 +65,7 @@ def exponentiate(
     chosen = np.empty(_GROUP, np.float32)
     for first in range(0, rows, _GROUP):
         count = min(_GROUP, rows - first)
-        lanes[:] = -np.inf
+        lanes.fill(-np.inf)
         start = 0
         while start < columns:
             width = panel_width(columns, start)
@@ -81,7 +81,7 @@ def exponentiate(
                 top = max(top, lanes[i, j])
             largest[i] = top
             chosen[i] = scores[_place(rows, columns, first + i, max(targets[first + i], 0))]
-        lanes[:] = 0
+        lanes.fill(0)
         start = 0
         while start < columns:
             width = panel_width(columns, start)
@@ -117,86 +117,7 @@ def _place(rows: int, columns: int, row: int, column: int) -> Any:
 
 
 @compiled
-def output_loss(
-    h: NDArray[np.float32],
-    packed: NDArray[np.float32],
-    bias: NDArray[np.float32],
-    targets: NDArray[np.int32],
-    scores: NDArray[np.float32],
-    factors: NDArray[np.float32],
-) -> float:
-    """The summed loss for ``h`` [N, H], in blocks of as many rows as ``factors`` has; ``scores`` is room to work in."""
-    loss = 0.0
-    for first in range(0, len(h), len(factors)):
-        last = min(first + len(factors), len(h))
-        make_scores(h[first:last], packed, bias, scores)
-        loss += exponentiate(scores, last - first, len(bias), targets[first:last], 0.0, factors)
-    return loss
-
-
-@compiled
-def output_gradients(
-    h: NDArray[np.float32],
-    packed: NDArray[np.float32],
-    packed_turned: NDArray[np.float32],
-    bias: NDArray[np.float32],
-    targets: NDArray[np.int32],
-    d_loss: float,
-    scores: NDArray[np.float32],
-    factors: NDArray[np.float32],
-    d_h: NDArray[np.float32],
-    d_W: NDArray[np.float32],
-    d_bias: NDArray[np.float32],
-    turned: bool,
-) -> float:
-    """As ``output_loss``, and the gradients of ``d_loss`` times it, which are written to ``d_h``, ``d_W`` and ``d_bias``.
-
-    ``packed_turned`` is W transposed, packed. ``d_W`` is [H, V], or [V, H] if ``turned``; ``d_bias`` is
-    [packed_width(V)], and ``scores`` has packed_width(V) for each of the rows that ``factors`` has.
-    """
-    loss = 0.0
-    depth, columns = h.shape[1], len(bias)
-    d_W[:] = 0
-    d_bias[:] = 0
-    for first in range(0, len(h), len(factors)):
-        last = min(first + len(factors), len(h))
-        rows = last - first
-        make_scores(h[first:last], packed, bias, scores)
-        loss += exponentiate(scores, rows, columns, targets[first:last], d_loss, factors)
-        scaled = np.empty((rows, depth), np.float32)
-        for i in range(rows):
-            for j in range(depth):
-                scaled[i, j] = h[first + i, j] * factors[i]
-        d_sums = np.zeros((rows, packed_width(depth)), np.float32)
-        if turned:
-            room = np.empty(rows * packed_width(depth), np.float32)
-            pack(scaled, room, 0, depth)
-            _add_turned(scores, rows, columns, depth, room, d_W)
-        else:
-            _add_straight(scores, rows, columns, scaled, d_W)
-        start = 0
-        while start < columns:
-            width = panel_width(columns, start)
-            panel = scores.ctypes.data + 4 * start * rows
-            out = d_bias.ctypes.data + 4 * start
-            multiply_panel(width, 1, factors.ctypes.data, 4, 4, panel, out, 4 * width, rows)
-            filled = min(width, columns - start)
-            to = 0
-            while to < depth:
-                to_width = panel_width(depth, to)
-                right = packed_turned.ctypes.data + 4 * (to * columns + start * to_width)
-                out = d_sums.ctypes.data + 4 * to
-                multiply_panel(to_width, rows, panel, 4 * width, 4, right, out, d_sums.strides[0], filled)
-                to += to_width
-            start += width
-        for i in range(rows):
-            for j in range(depth):
-                d_h[first + i, j] = d_sums[i, j] * factors[i]
-    return loss
-
-
-@compiled
-def _add_straight(
+def add_straight(
     scores: NDArray[np.float32],
     rows: int,
     columns: int,
@@ -217,12 +138,14 @@ def _add_straight(
             edge = np.zeros((depth, width), np.float32)
             out = edge.ctypes.data
             multiply_panel(width, depth, scaled.ctypes.data, 4, item, panel, out, 4 * width, rows)
-            d_W[:, start:] += edge[:, : columns - start]
+            for i in range(depth):
+                for j in range(columns - start):
+                    d_W[i, start + j] += edge[i, j]
         start += width
 
 
 @compiled
-def _add_turned(
+def add_turned(
     scores: NDArray[np.float32],
     rows: int,
     columns: int,
@@ -246,7 +169,7 @@ def _add_turned(
                 out = d_W.ctypes.data + start * out_row + 4 * to
                 multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, out_row, rows)
             else:
-                edge[:] = 0
+                edge.fill(0)
                 out = edge.ctypes.data
                 multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, 4 * LANES, rows)
                 for i in range(filled):
@@ -254,3 +177,39 @@ def _add_turned(
                         d_W[start + i, to + j] += edge[i, j]
             to += to_width
         start += width
+
+
+@compiled
+def close_scores(
+    scores: NDArray[np.float32],
+    factors: NDArray[np.float32],
+    packed_turned: NDArray[np.float32],
+    d_h: NDArray[np.float32],
+    d_bias: NDArray[np.float32],
+) -> None:
+    """``d_h = G · W.T`` and ``d_bias += Σ G``, where row i of G is ``factors[i] * scores[i]``.
+
+    ``scores`` are panels of as many rows as ``d_h`` [N, H] has, ``packed_turned`` is W [H, V] transposed, packed, and
+    ``d_bias`` [packed_width(V)].
+    """
+    rows, depth = d_h.shape
+    columns = len(packed_turned) // packed_width(depth)
+    d_sums = np.zeros((rows, packed_width(depth)), np.float32)
+    start = 0
+    while start < columns:
+        width = panel_width(columns, start)
+        panel = scores.ctypes.data + 4 * start * rows
+        out = d_bias.ctypes.data + 4 * start
+        multiply_panel(width, 1, factors.ctypes.data, 4, 4, panel, out, 4 * width, rows)
+        filled = min(width, columns - start)
+        to = 0
+        while to < depth:
+            to_width = panel_width(depth, to)
+            right = packed_turned.ctypes.data + 4 * (to * columns + start * to_width)
+            out = d_sums.ctypes.data + 4 * to
+            multiply_panel(to_width, rows, panel, 4 * width, 4, right, out, d_sums.strides[0], filled)
+            to += to_width
+        start += width
+    for i in range(rows):
+        for j in range(depth):
+            d_h[i, j] = d_sums[i, j] * factors[i]
