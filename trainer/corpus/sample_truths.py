@@ -104,7 +104,7 @@ _PAST = frozenset(column(lexicon.VERBS, 2))
 SENTENCE_STARTS: Mapping[str, frozenset[str]] = {
     "the capital of france is": frozenset({"paris"}),
     "the capital of japan is": frozenset({"tokyo"}),
-    "rome is the capital of": frozenset({"italy"}),
+    "rome is the capital of": frozenset(column(lexicon.COUNTRIES, 0)),
     "the currency of russia is the": frozenset({"ruble"}),
     "the president of the united": frozenset({"states"}),
     "the united": frozenset({"states", "nations"}),
