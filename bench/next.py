@@ -130,6 +130,7 @@ async def measure(process, port, contexts, seconds):
         "clients": clients,
         "requests": len(latencies),
         "requests_per_second": round(rate, 1),
+        "least_ms": round(milliseconds[0], 2),
         "median_ms": round(statistics.median(milliseconds), 2),
         "server_cpu_ms": round(1000 * (read_cpu_seconds(process) - cpu) / len(latencies), 2),
         "p95_ms": round(milliseconds[int(0.95 * (len(milliseconds) - 1))], 2),
