@@ -80,6 +80,14 @@ def test_manifest_says_how_it_was_trained(train, store):
     assert {"card", "report", "loss-plot", "loss-history"} <= set(manifest.files)
 
 
+def test_options_of_one_engine_choose_it(train, store):
+    train("--engine", "auto", "--shared-negatives", "8", "--context-gradient", "0.5", "--epochs", "1")
+    recipe = Store(store).open("farm").manifest.recipe
+    assert (recipe["engine"], recipe["shared_negatives"], recipe["context_gradient"]) == ("fast", 8, 0.5)
+    train("--engine", "auto", "--optimizer", "sgd", "--epochs", "1")
+    assert Store(store).open("farm").manifest.recipe["engine"] == "plain"
+
+
 def test_half_precision(train, store):
     train("--dtype", "float16")
     artifact = Store(store).open("farm")
@@ -223,7 +231,8 @@ def test_a_second_training_of_the_same_name_is_refused(refused, text, store):
         (["--subwords", "6-3"], "--subwords"),
         (["--subwords", "3-6"], "--subwords"),
         (["--recipe", "secret"], "--recipe"),
-        (["--shared-negatives", "8"], "--shared-negatives"),
+        (["--shared-negatives", "8", "--engine", "plain"], "--shared-negatives means nothing to the plain"),
+        (["--batch-size", "8", "--engine", "fast"], "--batch-size means nothing to the fast"),
         (["--phrases"], "--phrases"),
         (["--resume-from", "farm"], "--resume-from"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds"),

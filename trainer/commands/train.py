@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from trainer.commands.command import MIN_COUNT, PHRASES, SEED, STORE, THREADS, TOKENIZER, Command
 from trainer.commands.corpus import add_text
@@ -14,9 +16,9 @@ from trainer.recipes import ENGINES, LOSSES, OPTIMIZERS, RECIPES, WordVectorSett
 _DEFAULTS = WordVectorSettings(threads=1)
 
 
-def _setting(name: str, help_text: str, parse: object = str, **more: object) -> Option:
+def _setting(name: str, about: str, parse: Callable[[str], Any] = str, **more: Any) -> Option:
     """An option whose default is that of the settings."""
-    option = Option(name, help_text, parse=parse, **more)  # type: ignore[arg-type]
+    option = Option(name, about, parse=parse, **more)
     return option.with_default(getattr(_DEFAULTS, option.key))
 
 
@@ -54,6 +56,13 @@ WORD_VECTOR_OPTIONS = (
     _setting("engine", "plain: readable and exact; fast: the same, many times faster", choices=ENGINES),
     _setting("optimizer", "how gradients are applied, plain engine", choices=OPTIMIZERS),
     _setting("batch-size", "examples for each update, plain engine", positive_number),
+    _setting("shared-negatives", "noise words that a block of targets shares, fast engine", positive_number),
+    _setting(
+        "context-gradient",
+        "share of the gradient that CBOW's context words receive, fast engine",
+        decimal_number,
+        metavar="X",
+    ),
     _setting(
         "output-weight",
         "publish input vectors plus this much of the output vectors",
@@ -68,7 +77,11 @@ WORD_VECTOR_OPTIONS = (
         "provenance", "where the text comes from, for the card and the manifest", metavar="TEXT", default=""
     ),
     Option("resume", "go on with the interrupted training of this name", switch=True, default=False),
-    Option("resume-from", "go on from a published version with new text", metavar="NAME[@VERSION]"),
+    Option(
+        "resume-from",
+        "go on from a published version with new text; known words stay, new ones join them",
+        metavar="NAME[@VERSION]",
+    ),
     Option("checkpoint-seconds", "time between checkpoints", parse=decimal_number, default=300, metavar="X"),
     Option("keep-checkpoints", "published versions whose final state is kept", parse=count_number, default=1),
 )
@@ -89,6 +102,7 @@ def _word_vector_command(model: str, summary: str) -> Command:
   python -m trainer train {model} my.txt --name mine --store store
   python -m trainer train {model} wiki --name wiki --store store --dim 300 --window 10 --epochs 3
   python -m trainer train {model} wiki --name wiki --store store --resume
+  python -m trainer train {model} news.txt --resume-from wiki --name wiki --store store
 """,
         options=WORD_VECTOR_OPTIONS,
         run=partial(run, model=model),
