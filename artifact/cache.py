@@ -42,11 +42,14 @@ class Cache:
     def score(self, recent: NDArray[np.int32], token_ids: NDArray[np.int32]) -> NDArray[np.float64]:
         """p of each of ``token_ids`` [N], the first of which comes after ``recent``; 0 where nothing was read before."""
         stream = np.concatenate([recent, token_ids])
+        by_age = self._weights(np.arange(self.words))
         result = np.empty(len(token_ids))
         for start in range(0, len(token_ids), _ROWS_AT_ONCE):
             stop = min(start + _ROWS_AT_ONCE, len(token_ids))
             before, ages = _band(len(recent), start, stop, self.words)
-            weights = np.where((ages >= 0) & (ages < self.words), self._weights(np.maximum(ages, 0)), 0.0)
+            weights = np.where(
+                (ages >= 0) & (ages < self.words), by_age[np.clip(ages, 0, self.words - 1)], 0.0
+            )
             same = stream[before] == token_ids[start:stop, np.newaxis]
             totals = weights.sum(axis=1)
             result[start:stop] = (weights * same).sum(axis=1) / np.where(totals > 0, totals, 1.0)
