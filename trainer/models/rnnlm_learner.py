@@ -237,14 +237,14 @@ class RnnlmLearner:
         while math.isfinite(loss_sum) and self._block < len(self._blocks):
             steps, rate = self._steps(), self._rate()
             loss_sum += self.train_block()
-            words += steps * self.settings.batch_size
+            if math.isfinite(loss_sum):
+                words += steps * self.settings.batch_size
             if time.perf_counter() >= until:
                 break
         examples = words
         if self._block == len(self._blocks):
-            words = (
-                len(self._token_ids) * (len(self.epochs) + 1) - self.words_done
-            )  # the words that fill no lane
+            # The words that fill no lane were passed as well.
+            words = len(self._token_ids) * (len(self.epochs) + 1) - self.words_done
         self.words_done += words
         self._loss_sum += loss_sum
         self._examples += examples

@@ -43,7 +43,7 @@ _Q1, _Q2, _Q3, _Q4 = (
 
 @compiled
 def exp_negative(x: np.float32) -> Any:
-    """``exp(x)`` for ``x`` up to 0, relative error below 2e-7; anything below -87 counts as -87. NaN stays NaN.
+    """``exp(x)`` for ``x`` up to 0, relative error below 4e-7; anything below -87 counts as -87. NaN stays NaN.
 
     Cephes' expf: ``2^n * exp(r)`` with ``|r| <= ln(2) / 2``.
     """

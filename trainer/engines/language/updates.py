@@ -168,7 +168,9 @@ class FastUpdater(Updater):
                 for name, g in sparse.items()
                 if isinstance(g, RowGradient)
             }
-            self.optimizer.step(scaled, learning_rate=learning_rate)
+            Optimizer.step(
+                self.optimizer, scaled, learning_rate=learning_rate
+            )  # without the averaging of ASGD
 
     def _average(self, tables: list[Table], name: str, piece: slice) -> float:
         del tables
