@@ -62,7 +62,6 @@ def train_path_block(work: Any, first: int, rows: int, rate: np.float32, measure
             high - low,
             work.near_rows,
             work.spans,
-            work.near,
             work.near_score_rows,
         )
         for i in range(high - low):

@@ -69,6 +69,15 @@ def _constant(value: float) -> Any:
     return ir.Constant(_LANE, [ir.Constant(_FLOAT, value)] * LANES)
 
 
+def _equal_lanes(builder: Any, ids: Any, token_id: Any) -> Any:
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    here = builder.load(builder.inttoptr(ids, kind.as_pointer()), align=4)
+    wanted = builder.trunc(token_id, ir.IntType(32))
+    one = builder.insert_element(ir.Constant(kind, ir.Undefined), wanted, ir.IntType(32)(0))
+    every = builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(kind, [0] * LANES))
+    return builder.icmp_signed("==", here, every)
+
+
 def _call(builder: Any, name: str, result: Any, arguments: list[Any], flags: tuple[str, ...] = ()) -> Any:
     kind = ir.FunctionType(result, [a.type for a in arguments])
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, fastmath=flags)
@@ -115,9 +124,19 @@ def _kernel(emit: Callable[..., None]) -> Any:
 
 @_kernel
 def multiply_tile(
-    b: Any, rows: int, width: int, a: Any, a_row: Any, a_item: Any, out: Any, items: Any, count: Any, at: Any
+    b: Any,
+    keep: int,
+    rows: int,
+    width: int,
+    a: Any,
+    a_row: Any,
+    a_item: Any,
+    out: Any,
+    items: Any,
+    count: Any,
+    at: Any,
 ) -> None:
-    """``out[i][at:at+width] += sum_k a[i, k] * items[k][at:at+width]`` for `rows` output rows; at in bytes."""
+    """``out[i][at:at+width] += sum_k a[i, k] * items[k][at:at+width]`` for `rows` output rows, at in bytes; = without `keep`."""
     sums = [[_accumulator(b) for _ in range(width)] for _ in range(rows)]
     with cgutils.for_range(b, count) as loop:
         item = b.add(_scalar(b, _at(b, items, loop.index, 8), _INT), at)
@@ -130,7 +149,8 @@ def multiply_tile(
     for i in range(rows):  # one row after the other: the same row may stand in the list twice
         row = b.add(_scalar(b, _at(b, out, i, 8), _INT), at)
         for v in range(width):
-            _store(b, b.fadd(_load(b, row, v), b.load(sums[i][v])), row, v)
+            total = b.load(sums[i][v])
+            _store(b, b.fadd(_load(b, row, v), total) if keep else total, row, v)
 
 
 @_kernel
@@ -224,6 +244,17 @@ def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
         _call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
 
 
+@intrinsic
+def match_lanes(_typing: Any, ids: Any, token_id: Any) -> Any:
+    """Which of the sixteen int32 at address `ids` are `token_id`: bit k of the result is lane k."""
+
+    def generate(_context: Any, b: Any, _signature: Any, values: Any) -> Any:
+        mask = b.bitcast(_equal_lanes(b, *values), ir.IntType(LANES))
+        return b.zext(mask, _INT)
+
+    return types.int64(types.int64, types.int64), generate
+
+
 # sigmoid(x) = 1/2 + x P(x²) / Q(x²) on |x| <= 16, a minimax fit: absolute error below 2e-7 in float32
 _SIGMOID_REACH = 16.0
 _SIGMOID_P = (
@@ -251,11 +282,5 @@ def sigmoid_row(b: Any, masked: int, factor: float, ids: Any, excluded: Any, row
         )
     value = b.fmul(_splat(b, factor), b.fadd(_constant(0.5), b.fdiv(b.fmul(x, top), bottom)))
     if masked:
-        whole = ir.VectorType(ir.IntType(32), LANES)
-        here = b.load(b.inttoptr(ids, whole.as_pointer()), align=4)
-        one = b.insert_element(
-            ir.Constant(whole, ir.Undefined), b.trunc(excluded, ir.IntType(32)), ir.IntType(32)(0)
-        )
-        every = b.shuffle_vector(one, ir.Constant(whole, ir.Undefined), ir.Constant(whole, [0] * LANES))
-        value = b.select(b.icmp_signed("==", here, every), _constant(0.0), value)
+        value = b.select(_equal_lanes(b, ids, excluded), _constant(0.0), value)
     _store(b, value, row)

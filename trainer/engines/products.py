@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit
 
 from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
-from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
+from trainer.engines.memory import read_float, read_int32, read_int64, write_int64
 from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
 
 
@@ -26,16 +26,12 @@ def prefetch_rows(work: Any, table: int, ids: int, start: int, stop: int) -> Non
 
 
 @njit(nogil=True)
-def score_rows(
-    work: Any, states: int, rows: int, items: int, groups: int, scores: int, addresses: int
-) -> None:
+def score_rows(work: Any, states: int, rows: int, items: int, groups: int, addresses: int) -> None:
     """``scores[i, k] = state_i · item_k`` for `rows` states and `groups` sixteens of items.
 
-    `states` is the address of contiguous rows, `items` of row addresses, `scores` of ``[depth, 16 groups]`` whose
-    sixteens lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
+    `states` is the address of contiguous rows, `items` of row addresses; the sixteens of the scores
+    lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
     """
-    for i in range(rows * LANES * groups):
-        write_float(scores, i, np.float32(0))
     for group in range(groups):
         transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), work.vectors)
         multiply_lanes(
@@ -51,7 +47,7 @@ def score_negatives(work: Any, ids: int, states: int, first: int, rows: int, mas
     """
     for k in range(work.negatives):
         write_int64(work.negative_rows, k, work.outputs + read_int32(ids, k) * work.row_bytes)
-    score_rows(work, states, rows, work.negative_rows, work.groups, work.scores, work.score_rows)
+    score_rows(work, states, rows, work.negative_rows, work.groups, work.score_rows)
     for i in range(rows):
         factor, word = read_float(work.factors, first + i), read_int32(work.words, first + i)
         for group in range(work.groups):

@@ -31,22 +31,22 @@ def _multiply_panel(
         here, there = a + i * a_row, out + 8 * i
         if i + TILE_ROWS > rows:
             if width == 4:
-                multiply_tile(1, 4, here, a_row, a_item, there, items, count, at)
+                multiply_tile(1, 1, 4, here, a_row, a_item, there, items, count, at)
             elif width == 3:
-                multiply_tile(1, 3, here, a_row, a_item, there, items, count, at)
+                multiply_tile(1, 1, 3, here, a_row, a_item, there, items, count, at)
             else:
                 for v in range(width):
-                    multiply_tile(1, 1, here, a_row, a_item, there, items, count, at + v * ROW_BYTES)
+                    multiply_tile(1, 1, 1, here, a_row, a_item, there, items, count, at + v * ROW_BYTES)
             i += 1
             continue
         if width == 4:
-            multiply_tile(TILE_ROWS, 4, here, a_row, a_item, there, items, count, at)
+            multiply_tile(1, TILE_ROWS, 4, here, a_row, a_item, there, items, count, at)
         elif width == 3:
-            multiply_tile(TILE_ROWS, 3, here, a_row, a_item, there, items, count, at)
+            multiply_tile(1, TILE_ROWS, 3, here, a_row, a_item, there, items, count, at)
         elif width == 2:
-            multiply_tile(TILE_ROWS, 2, here, a_row, a_item, there, items, count, at)
+            multiply_tile(1, TILE_ROWS, 2, here, a_row, a_item, there, items, count, at)
         else:
-            multiply_tile(TILE_ROWS, 1, here, a_row, a_item, there, items, count, at)
+            multiply_tile(1, TILE_ROWS, 1, here, a_row, a_item, there, items, count, at)
         i += TILE_ROWS
 
 
@@ -68,16 +68,16 @@ def multiply_rows(
 
 @njit(nogil=True)
 def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: int) -> None:
-    """:func:`multiply_rows` for one vector and contiguous ``a[i]``: a tall tile keeps the multiply-adds busy."""
+    """``out[i] = sum_k a[i, k] items[k]`` for one vector and contiguous ``a[i]``: a tall tile keeps the multiply-adds busy."""
     i = np.int64(0)
     while i + SCORE_ROWS <= rows:
-        multiply_tile(SCORE_ROWS, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
+        multiply_tile(0, SCORE_ROWS, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += SCORE_ROWS
     while i + 4 <= rows:
-        multiply_tile(4, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
+        multiply_tile(0, 4, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += 4
     while i < rows:
-        multiply_tile(1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
+        multiply_tile(0, 1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += 1
 
 

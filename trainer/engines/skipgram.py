@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from trainer.engines.lanes import LANES, ROW_BYTES, sigmoid_row
+from trainer.engines.lanes import LANES, ROW_BYTES, match_lanes, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import (
     add_negative_errors,
@@ -31,20 +31,25 @@ BAND = 4  # rows whose bands are multiplied together
 def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> float:
     """Scores of the words around into gradients ``rate * w_d * (1 - sigmoid)``, 0 outside the window. Returns their loss."""
     window, stride = work.window, work.spans * LANES
-    loss = 0.0
+    loss, share = 0.0, rate / np.float32(window)
     for i in range(rows):
         row, here = work.near + 4 * i * stride, first + i
         for span in range(work.spans):
             sigmoid_row(0, np.float32(1), 0, 0, row + span * ROW_BYTES)
         low = max(read_int64(work.line_starts, here), here - window) - first + window
         high = min(read_int64(work.line_ends, here), here + window + 1) - first + window
-        for lane in range(stride):
-            weight = np.float32(0)
-            if low <= lane < high and lane != i + window:
-                weight = np.float32(window + 1 - abs(lane - window - i)) / np.float32(window)
-                if measured:
-                    loss -= weight * math.log(max(read_float(row, lane), np.float32(1e-8)))
-            write_float(row, lane, rate * weight * (np.float32(1) - read_float(row, lane)))
+        if measured:
+            for lane in range(low, high):
+                weight = (window + 1 - abs(lane - window - i)) / window if lane != i + window else 0.0
+                loss -= weight * math.log(max(read_float(row, lane), np.float32(1e-8)))
+        for lane in range(low):
+            write_float(row, lane, np.float32(0))
+        for lane in range(low, high):
+            weight = np.float32(window + 1 - abs(lane - window - i))
+            write_float(row, lane, share * weight * (np.float32(1) - read_float(row, lane)))
+        for lane in range(high, stride):
+            write_float(row, lane, np.float32(0))
+        write_float(row, i + window, np.float32(0))
     return loss
 
 
@@ -54,14 +59,16 @@ def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> 
 
     Returns the loss that goes with it.
     """
-    window, loss = work.window, 0.0
+    window, loss, hits = work.window, 0.0, np.int64(0)
     low, high = max(first - window, np.int64(0)), min(first + rows + window, count)
     for k in range(work.negatives):
-        word, hits = read_int32(ids, k), np.int64(0)
-        for j in range(low, high):
-            hits += np.int64(read_int32(work.words, j) == word)
-        if hits == 0:
+        if k % LANES == 0:
+            hits = np.int64(0)
+            for j in range(low, high):
+                hits |= match_lanes(ids + 4 * k, read_int32(work.words, j))
+        if not (hits >> (k % LANES)) & 1:
             continue
+        word = read_int32(ids, k)
         for i in range(rows):
             here, taken = first + i, np.float32(0)
             left = max(read_int64(work.line_starts, here), here - window)
@@ -92,7 +99,7 @@ def train_skipgram_block(
         inside = 0 <= j < min(count, first + rows + window)
         row = work.outputs + read_int32(work.words, j) * work.row_bytes if inside else work.zeros
         write_int64(work.near_rows, lane, row)
-    score_rows(work, read_int64(states, 0), rows, work.near_rows, work.spans, work.near, work.near_score_rows)
+    score_rows(work, read_int64(states, 0), rows, work.near_rows, work.spans, work.near_score_rows)
     loss = weigh_near(work, first, rows, rate, measured)
     for i in range(rows):
         weight = read_float(work.weights, first + i) / np.float32(window)
