@@ -241,15 +241,18 @@ def test_a_text_shorter_than_its_lanes_is_refused():
         make_learner(text=make_text(3))
 
 
-def test_every_word_of_the_validation_text_counts():
-    """The loss over lanes of any width is that of one lane, but for what the lanes forget at their start."""
-    learner = make_learner("fast", valid=make_text(23, seed=3))
-    one = Lanes(
-        learner.parameters, learner.settings, backend=numpy_backend(), toolbox=None, pool=None, threads=1
-    )
-    one.reset(1)
-    text = make_text(7, seed=4)
-    inputs = np.concatenate([[0], text[:-1]]).astype(np.int32)[:, None]
-    first = one.loss(inputs[:1], text[:1, None])
-    # A text no longer than the lanes: each word is a lane of its own.
-    assert learner.perplexity(text[:1]) == pytest.approx(math.exp(first), rel=1e-5)
+def test_every_word_of_the_validation_text_counts(monkeypatch):
+    """Read word by word in one lane, and in one lane or several by the measurement."""
+    learner = make_learner("fast")
+    train(learner)
+    text = make_text(1501, seed=4)
+    inputs = np.concatenate([[0], text[:-1]]).astype(np.int32)
+    lane = Lanes(learner.best_parameters(), learner.settings, backend=numpy_backend())
+    lane.reset(1)
+    losses = [lane.loss(inputs[t : t + 1, None], text[t : t + 1, None]) for t in range(len(text))]
+    expected = math.exp(sum(losses) / len(text))
+    assert learner.perplexity(text) == pytest.approx(
+        expected, rel=0.01
+    )  # three lanes, which begin without memory
+    monkeypatch.setattr("trainer.evaluate.perplexity.LANES", 1)
+    assert learner.perplexity(text) == pytest.approx(expected, rel=1e-5)
