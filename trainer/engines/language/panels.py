@@ -63,6 +63,40 @@ def _define_tile(
 _multiply_tile: Any = intrinsic(prefer_literal=True)(_define_tile)
 
 
+def _define_turn(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
+    """``out[j, i] = source[i, j]`` for sixteen rows of sixteen: addresses, and distances in bytes."""
+    del source, source_row, out, out_row
+
+    def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        _emit_turn(builder, *values)
+        return context.get_dummy_value()
+
+    return types.void(*[types.int64] * 4), generate
+
+
+_turn_tile: Any = intrinsic(_define_turn)
+
+
+def _emit_turn(b: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> None:
+    def vector(base: Any, distance: Any, i: int) -> Any:
+        return b.inttoptr(b.add(base, b.mul(distance, _INT(i))), _LANE.as_pointer())
+
+    rows = [b.load(vector(source, source_row, i), align=4) for i in range(LANES)]
+    index = ir.VectorType(ir.IntType(32), LANES)
+    step = 1
+    while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
+        low = ir.Constant(index, [j if not j & step else j - step + LANES for j in range(LANES)])
+        high = ir.Constant(index, [j + step if not j & step else j + LANES for j in range(LANES)])
+        for i in range(LANES):
+            if not i & step:
+                top, bottom = rows[i], rows[i + step]
+                rows[i] = b.shuffle_vector(top, bottom, low)
+                rows[i + step] = b.shuffle_vector(top, bottom, high)
+        step *= 2
+    for j in range(LANES):
+        b.store(rows[j], vector(out, out_row, j), align=4)
+
+
 def _emit_tile(
     b: Any,
     rows: int,
@@ -152,25 +186,32 @@ def pack(matrix: NDArray[np.float32], packed: NDArray[np.float32], first: int, l
     ``first`` is a multiple of ``PANEL``, and so is ``last`` unless it is N: threads can share the work.
     """
     depth, columns = matrix.shape
-    start = first
-    while start < last:
-        width = panel_width(columns, start)
-        filled = min(width, columns - start)
-        panel = packed[start * depth : (start + width) * depth].reshape(depth, width)
-        if matrix.strides[0] >= matrix.strides[1]:
-            for k in range(depth):
-                for j in range(filled):
-                    panel[k, j] = matrix[k, start + j]
-        else:  # a transposed view: read along its columns, some rows at a time
-            for begin in range(0, depth, 64):
-                end = min(begin + 64, depth)
-                for j in range(filled):
+    for begin in range(0, depth, LANES):  # few rows at a time, so that memory is read in order
+        end = min(begin + LANES, depth)
+        start = first
+        while start < last:
+            width = panel_width(columns, start)
+            filled = min(width, columns - start)
+            panel = packed[start * depth : (start + width) * depth].reshape(depth, width)
+            if matrix.strides[0] < matrix.strides[1] and end - begin == LANES:
+                at = matrix.ctypes.data + 4 * begin + start * matrix.strides[1]
+                to = panel.ctypes.data + 4 * begin * width
+                j = 0
+                while j + LANES <= filled:
+                    _turn_tile(at + j * matrix.strides[1], matrix.strides[1], to + 4 * j, 4 * width)
+                    j += LANES
+                while j < filled:
                     for k in range(begin, end):
                         panel[k, j] = matrix[k, start + j]
-        for k in range(depth):
-            for j in range(filled, width):
-                panel[k, j] = 0
-        start += width
+                    j += 1
+            else:
+                for k in range(begin, end):
+                    for j in range(filled):
+                        panel[k, j] = matrix[k, start + j]
+            for k in range(begin, end):
+                for j in range(filled, width):
+                    panel[k, j] = 0
+            start += width
 
 
 @compiled
