@@ -130,7 +130,7 @@ def test_order_of_marks():
 def test_invalid_utf8_is_found_where_it_is(data):
     characters = tabulate(Tokenizer("words"))
     for before in range(20):
-        text = b"x" * before + data + b"y" * 20
+        text = b"\n" * before + b"x" + data + b"y" * 20
         eights = np.frombuffer(text, np.uint64, len(text) // 8)
         found = kernels.find_oddity(
             np.frombuffer(text, np.uint8), eights, 0, len(text), characters.traits, characters.classes

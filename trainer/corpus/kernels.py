@@ -233,9 +233,9 @@ def scan(text: Any, position: Any, kinds: Any, spellings: Any, table: Any, ids: 
 
 @kernel(types.int64(_TEXT, _EIGHTS, types.int64, types.int64, _U8, _U8))
 def find_oddity(text: Any, eights: Any, start: Any, stop: Any, traits: Any, classes: Any) -> Any:
-    """The first place in ``text[start:stop]`` that ``scan`` must not see, or ``stop``.
+    """Where the first stretch without ASCII white space begins in ``text[start:stop]`` that ``scan`` must not see, or ``stop``.
 
-    That is what is not UTF-8, what may not be in NFC (the quick check of UAX #15, with a look at the character
+    It holds what is not UTF-8, what may not be in NFC (the quick check of UAX #15, with a look at the character
     before), and what is marked as always odd. ``eights`` is ``text`` as 64-bit words; ``classes`` are canonical
     combining classes.
     """
@@ -288,6 +288,9 @@ def find_oddity(text: Any, eights: Any, start: Any, stop: Any, traits: Any, clas
             starter = code_point
         last_class = own_class
         p += width
+    if p < end:
+        while p > np.uint64(start) and text[p - _1] != 32 and (text[p - _1] < 9 or text[p - _1] > 13):
+            p -= _1
     return np.int64(p)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import numpy as np
@@ -18,7 +19,7 @@ ODD_BYTES = 2048
 """How much text is resolved at a time around an oddity. The corpus does not depend on it."""
 
 _REPLACEMENT = "\ufffd"
-_WHITE_SPACE = frozenset(b" \t\n\v\f\r")
+_WHITE_SPACE = re.compile(rb"[ \t\n\v\f\r]")
 
 
 class Scanner:
@@ -82,13 +83,10 @@ class Scanner:
             return np.frombuffer(buffer, np.uint8)[start:stop]
         clean: list[bytes | memoryview] = []
         while odd < stop:
-            first, last = odd, min(odd + ODD_BYTES, stop)
-            while first > start and buffer[first - 1] not in _WHITE_SPACE:
-                first -= 1
-            while last < stop and buffer[last] not in _WHITE_SPACE:
-                last += 1
-            clean += [memoryview(buffer)[start:first], self._resolve(buffer[first:last])]
-            start = last
+            space = _WHITE_SPACE.search(buffer, min(odd + ODD_BYTES, stop), stop)
+            end = space.start() if space else stop
+            clean += [memoryview(buffer)[start:odd], self._resolve(buffer[odd:end])]
+            start = end
             odd = self._find_oddity(buffer, start, stop)
         clean.append(memoryview(buffer)[start:stop])
         return np.frombuffer(b"".join(clean), np.uint8)
