@@ -7,7 +7,7 @@ import numpy as np
 
 from trainer.backend import numpy_backend
 from trainer.engines.sampling import PIECE, fill_chunk, mix, piece_key
-from trainer.engines.tables import BLOCK, CHUNK
+from trainer.engines.tables import BLOCK
 from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, HuffmanTree
 from trainer.layers.negative_sampling import NegativeSamplingLoss
 from trainer.models.cbow import CBOW
@@ -59,8 +59,8 @@ class Specification:
         learner, corpus, shared = self.learner, self.corpus, self.learner.shared_negatives
         key, words, ends = (
             np.uint64(piece_key(self.settings.seed, piece)),
-            np.zeros(CHUNK, np.int32),
-            np.zeros(CHUNK, np.int64),
+            np.zeros(learner.chunk, np.int32),
+            np.zeros(learner.chunk, np.int64),
         )
         room = max(len(learner._negatives) - 2 * (shared + 16), 1)
         cursor, blocks, examples, loss = int(mix(key) % np.uint64(room)), 0, 0.0, 0.0

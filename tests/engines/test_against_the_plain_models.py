@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from engines.specification import Settings, Specification, make_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from engines.specification import Settings, Specification, make_corpus
 
 from trainer.engines.cpu import CpuLearner
 

@@ -11,15 +11,15 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import dot_row, scale_row, sigmoid_row
 from trainer.engines.lines import sum_lines
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import add_negative_errors, negatives_loss, score_negatives, update_negatives
 
 
-@njit(nogil=True)
+@compiled
 def average_windows(work: Any, lines: int, count: int) -> None:
     """The hidden vectors of a chunk, into ``work.summed``."""
     for i in range(count):
@@ -27,7 +27,7 @@ def average_windows(work: Any, lines: int, count: int) -> None:
     sum_lines(work, lines, work.summed_rows, False)
 
 
-@njit(nogil=True)
+@compiled
 def return_errors(work: Any, lines: int, count: int) -> None:
     """Add the window sums of the errors in ``work.gathered`` to the input rows; with subwords, leave them in ``work.summed``."""
     for i in range(count):
@@ -38,7 +38,7 @@ def return_errors(work: Any, lines: int, count: int) -> None:
         sum_lines(work, lines, work.input_rows, True)
 
 
-@njit(nogil=True)
+@compiled
 def train_cbow_block(work: Any, ids: int, first: int, rows: int, rate: np.float32, measured: bool) -> float:
     """One block: hidden vectors in ``work.summed``, errors into ``work.gathered``, output rows updated. Returns the loss.
 

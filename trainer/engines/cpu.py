@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from artifact.errors import InputError
 from trainer.corpus import Corpus
-from trainer.engines.compiling import compiled_piece
 from trainer.engines.hierarchy import tree_paths
-from trainer.engines.sampling import PIECE, keep_thresholds, negative_table
+from trainer.engines.kept import compiled_piece
+from trainer.engines.lanes import LANES
+from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.subwords import mean_vectors, subword_rows
-from trainer.engines.tables import BLOCK, LANES, Workspace, aligned_zeros, first_inputs
+from trainer.engines.tables import BLOCK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.recipes import WordVectorSettings
 
@@ -40,6 +41,10 @@ class CpuLearner:
         if size < 2:
             raise InputError(
                 f"a vocabulary of {size} words cannot be trained: 2 are the least; lower --min-count"
+            )
+        if settings.output_weight and settings.loss == "hierarchical-softmax":
+            raise InputError(
+                "hierarchical softmax has no output vectors of words to publish: set output_weight to 0"
             )
         self.settings = settings
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
@@ -65,6 +70,10 @@ class CpuLearner:
                 corpus.tokens, shortest=shortest, longest=longest, buckets=settings.buckets
             )
             rows += settings.buckets
+        starts, ngrams = self._subwords or (None, None)
+        self.chunk = choose_chunk(
+            corpus.counts, self._keep, window=settings.window, starts=starts, rows=ngrams
+        )
         self._inputs = first_inputs(rows, settings.dim, settings.seed)
         self._outputs = aligned_zeros(size - 1 if self._paths else size, settings.dim)
         self._workspaces = [self._new_workspace() for _ in range(settings.threads)]
@@ -146,6 +155,29 @@ class CpuLearner:
         self._pieces_done = int(values["pieces_done"])
         self._examples = int(values["examples"])
 
+    def warm_start(self, tokens: Sequence[str], arrays: dict[str, NDArray[Any]]) -> int:
+        """Begin from the tables of an earlier training (``state``'s arrays) whose vocabulary was `tokens`, in id order.
+
+        Words that both know take their input and output rows over, n-gram buckets theirs; new words begin as always.
+        The inner nodes of hierarchical softmax belong to a tree of its own and begin anew. Returns the words taken over.
+        Raises InputError where dimensions or buckets differ.
+        """
+        settings, known = self.settings, {token: i for i, token in enumerate(tokens)}
+        buckets = settings.buckets if settings.subwords is not None else 0
+        if arrays["input"].shape != (len(tokens) + buckets, settings.dim):
+            raise InputError(
+                f"the earlier training's input table is {arrays['input'].shape}, where {len(tokens)} words, {buckets} "
+                f"buckets and {settings.dim} dimensions were expected: its settings differ"
+            )
+        pairs = [(i, known[token]) for i, token in enumerate(self._tokens) if token in known]
+        here, there = np.array(pairs, np.int64).reshape(-1, 2).T
+        self._inputs[here, : settings.dim] = arrays["input"][there]
+        if buckets:
+            self._inputs[len(self._tokens) :, : settings.dim] = arrays["input"][len(tokens) :]
+        if self._paths is None and len(arrays["output"]) == len(tokens):
+            self._outputs[here, : settings.dim] = arrays["output"][there]
+        return len(pairs)
+
     def _tables(self) -> dict[str, NDArray[np.float32]]:
         return {"input": self._inputs, "output": self._outputs}
 
@@ -170,6 +202,7 @@ class CpuLearner:
             negatives=shared,
             window=settings.window,
             near=near,
+            chunk=self.chunk,
             constants=constants,
             rates=rates,
         )

@@ -10,10 +10,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from trainer.backend import choose
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import score_rows
@@ -34,13 +34,14 @@ def tree_paths(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
     return np.cumsum(np.concatenate(starts)), np.concatenate(steps)
 
 
-@njit(nogil=True)
-def train_path_block(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> float:
+@compiled
+def train_path_block(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> Any:
     """Train on targets ``first .. first + rows`` of the chunk, one after the other. Returns the loss where `measured`.
 
     CBOW: states in ``work.summed``, errors added to ``work.gathered``; skip-gram the other way round.
     """
-    window, stride, loss = work.window, work.spans * LANES, 0.0
+    loss: Any = 0.0
+    window, stride = work.window, work.spans * LANES
     for target in range(first, first + rows):
         word = read_int32(work.words, target)
         start, stop = read_int64(work.path_starts, word), read_int64(work.path_starts, word + 1)

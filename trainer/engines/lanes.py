@@ -18,8 +18,10 @@ from typing import Any
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as untyped
 from numba.extending import intrinsic
+
+cgutils: Any = untyped
 
 LANES = 16
 ROW_BYTES = 4 * LANES  # of one vector
@@ -244,15 +246,17 @@ def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
         _call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
 
 
-@intrinsic
-def match_lanes(_typing: Any, ids: Any, token_id: Any) -> Any:
-    """Which of the sixteen int32 at address `ids` are `token_id`: bit k of the result is lane k."""
+def _match_lanes(_typing: Any, _ids: Any, _token_id: Any) -> Any:
 
     def generate(_context: Any, b: Any, _signature: Any, values: Any) -> Any:
         mask = b.bitcast(_equal_lanes(b, *values), ir.IntType(LANES))
         return b.zext(mask, _INT)
 
     return types.int64(types.int64, types.int64), generate
+
+
+match_lanes: Callable[..., Any] = intrinsic(_match_lanes)
+"""Which of the sixteen int32 at address `ids` are `token_id`: bit k of the result is lane k."""
 
 
 # sigmoid(x) = 1/2 + x P(x²) / Q(x²) on |x| <= 16, a minimax fit: absolute error below 2e-7 in float32

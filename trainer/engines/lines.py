@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import prefetch_row, scale_row
 from trainer.engines.memory import read_int32, read_int64, write_float, write_int64
 from trainer.engines.rows import sum_windows
@@ -14,7 +14,7 @@ from trainer.engines.rows import sum_windows
 AHEAD = 12  # rows asked for before they are needed
 
 
-@njit(nogil=True)
+@compiled
 def gather_rows(work: Any, count: int) -> None:
     """Copy the input rows of the chunk's words, so that the chunk works on rows nobody else changes."""
     for i in range(count):
@@ -26,7 +26,7 @@ def gather_rows(work: Any, count: int) -> None:
         )
 
 
-@njit(nogil=True)
+@compiled
 def lay_out_lines(work: Any, lines: int) -> None:
     """Put the gathered rows in text order with zeros around each line, and say where every word's line starts and ends.
 
@@ -52,7 +52,7 @@ def lay_out_lines(work: Any, lines: int) -> None:
         start = end
 
 
-@njit(nogil=True)
+@compiled
 def sum_lines(work: Any, lines: int, out: int, keep: bool) -> None:
     """Window sums of the gathered rows, times ``factors``, into the rows that `out` names; added to them with `keep`."""
     at, start = work.window, np.int64(0)
@@ -64,14 +64,14 @@ def sum_lines(work: Any, lines: int, out: int, keep: bool) -> None:
         start = end
 
 
-@njit(nogil=True)
+@compiled
 def add_rows(work: Any, count: int, source: int, out: int) -> None:
     """``out_i += source_i`` for rows named by address."""
     for i in range(count):
         scale_row(1, work.vectors, np.float32(1), read_int64(source, i), read_int64(out, i))
 
 
-@njit(nogil=True)
+@compiled
 def clear_rows(work: Any, count: int, rows: int) -> None:
     """Set the first `count` rows of a buffer to zero."""
     for i in range(count * work.row_bytes // 4):

@@ -13,7 +13,7 @@ from numba import types
 from numba.extending import intrinsic
 
 
-def _element(builder: Any, address: Any, index: Any, kind: Any, size: int) -> Any:
+def _element(builder: Any, kind: Any, size: int, address: Any, index: Any) -> Any:
     place = builder.add(address, builder.mul(index, ir.IntType(64)(size)))
     return builder.inttoptr(place, kind.as_pointer())
 
@@ -22,7 +22,7 @@ def _reader(kind: Any, size: int, result: Any) -> Any:
     @intrinsic
     def read(_typing: Any, _address: Any, _index: Any) -> Any:
         def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            value = builder.load(_element(builder, *values, kind, size))
+            value = builder.load(_element(builder, kind, size, *values))
             return builder.sext(value, ir.IntType(64)) if kind == ir.IntType(32) else value
 
         return result(types.int64, types.int64), generate
@@ -35,7 +35,7 @@ def _writer(kind: Any, size: int, given: Any) -> Any:
     def write(_typing: Any, _address: Any, _index: Any, _value: Any) -> Any:
         def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
             address, index, value = values
-            builder.store(value, _element(builder, address, index, kind, size))
+            builder.store(value, _element(builder, kind, size, address, index))
             return context.get_dummy_value()
 
         return types.void(types.int64, types.int64, given), generate

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from trainer.engines.cbow import average_windows, return_errors, train_cbow_block
+from trainer.engines.compiling import compiled
 from trainer.engines.hierarchy import train_path_block
 from trainer.engines.lines import add_rows, clear_rows, gather_rows, lay_out_lines
 from trainer.engines.memory import read_float
@@ -20,9 +20,9 @@ from trainer.engines.tables import BLOCK
 LOSS_EVERY = 16  # blocks of which one is measured
 
 
-@njit(nogil=True)
+@compiled
 def train_chunk(
-    work: Any, count: int, lines: int, cursor: int, blocks: int, rate: np.float32
+    work: Any, count: Any, lines: int, cursor: Any, blocks: Any, rate: np.float32
 ) -> tuple[int, float, float]:
     """One chunk, its words in ``work.words``; negatives are read from `cursor` on. Returns (cursor, examples, loss)."""
     if work.subword_starts:
@@ -66,7 +66,7 @@ def train_chunk(
     return cursor, examples, loss
 
 
-@njit(nogil=True)
+@compiled
 def train_span(
     work: Any,
     words: Any,

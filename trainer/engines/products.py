@@ -11,21 +11,21 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_int64
 from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
 
 
-@njit(nogil=True)
+@compiled
 def prefetch_rows(work: Any, table: int, ids: int, start: int, stop: int) -> None:
     """Ask for the rows of ``ids[start:stop]``."""
     for i in range(start, stop):
         prefetch_row(work.vectors, table + read_int32(ids, i) * work.row_bytes)
 
 
-@njit(nogil=True)
+@compiled
 def score_rows(work: Any, states: int, rows: int, items: int, groups: int, addresses: int) -> None:
     """``scores[i, k] = state_i · item_k`` for `rows` states and `groups` sixteens of items.
 
@@ -39,7 +39,7 @@ def score_rows(work: Any, states: int, rows: int, items: int, groups: int, addre
         )
 
 
-@njit(nogil=True)
+@compiled
 def score_negatives(work: Any, ids: int, states: int, first: int, rows: int, masked: bool) -> None:
     """Gradients ``factors[first + i] * sigmoid`` of the block's scores against the negatives at `ids`.
 
@@ -58,21 +58,21 @@ def score_negatives(work: Any, ids: int, states: int, first: int, rows: int, mas
                 sigmoid_row(0, factor, 0, 0, row)
 
 
-@njit(nogil=True)
+@compiled
 def add_negative_errors(work: Any, errors: int, rows: int) -> None:
     """``errors_i += sum_k scores[i, k] negative_k``; `errors` is the address of row addresses."""
     stride = work.groups * ROW_BYTES
     multiply_rows(work.scores, stride, 4, errors, rows, work.negative_rows, work.negatives, work.vectors)
 
 
-@njit(nogil=True)
+@compiled
 def update_negatives(work: Any, states: int, rows: int) -> None:
     """``negative_k += sum_i scores[i, k] state_i``; `states` is the address of row addresses."""
     stride = work.groups * ROW_BYTES
     multiply_rows(work.scores, 4, stride, work.negative_rows, work.negatives, states, rows, work.vectors)
 
 
-@njit(nogil=True)
+@compiled
 def negatives_loss(work: Any, first: int, rows: int, rate: float) -> float:
     """``sum of -log(1 - sigmoid(score))`` of the block, weighted as its gradients are over `rate`; nats."""
     loss = 0.0

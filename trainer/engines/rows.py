@@ -6,8 +6,8 @@ Addresses are int64: `out`, `items`, `source` of int64 arrays of row addresses; 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import (
     LANES,
     ROW_BYTES,
@@ -19,10 +19,10 @@ from trainer.engines.lanes import (
     window_panel,
 )
 
-WINDOW_RUN = 64
+WINDOW_RUN = 32
 
 
-@njit(nogil=True)
+@compiled
 def _multiply_panel(
     a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, at: int, width: int
 ) -> None:
@@ -50,7 +50,7 @@ def _multiply_panel(
         i += TILE_ROWS
 
 
-@njit(nogil=True)
+@compiled
 def multiply_rows(
     a: int, a_row: int, a_item: int, out: int, rows: int, items: int, count: int, vectors: int
 ) -> None:
@@ -66,7 +66,7 @@ def multiply_rows(
         done += width
 
 
-@njit(nogil=True)
+@compiled
 def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: int) -> None:
     """``out[i] = sum_k a[i, k] items[k]`` for one vector and contiguous ``a[i]``: a tall tile keeps the multiply-adds busy."""
     i = np.int64(0)
@@ -81,14 +81,14 @@ def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: i
         i += 1
 
 
-@njit(nogil=True)
+@compiled
 def transpose_rows(source: int, out: int, vectors: int) -> None:
     """Turn sixteen rows: ``out[j, i] = source[i][j]``, out ``[16 * vectors, 16]``."""
     for v in range(vectors):
         transpose_tile(source, v * ROW_BYTES, out + v * ROW_BYTES * LANES)
 
 
-@njit(nogil=True)
+@compiled
 def _window_span(
     keep: bool, window: int, source: int, out: int, scale: int, count: int, at: int, width: int
 ) -> None:
@@ -111,13 +111,13 @@ def _window_span(
         window_panel(1, 0, window, source, out, scale, count, at)
 
 
-@njit(nogil=True)
+@compiled
 def sum_windows(keep: bool, window: int, source: int, out: int, scale: int, count: int, vectors: int) -> None:
     """``out[i] = scale[i] * sum_{0<|d|<=window} (window + 1 - |d|) source[i + d]``; with `keep` it is added to out.
 
     Reads ``source[-window] .. source[count + window + 1]``: a row of zeros stands where no word is. The sum of a
     triangle moves on by the difference of two boxes, and that difference by three rows, so the cost of a word
-    does not depend on the window. Rounding grows with the distance run, hence a fresh start every 64 rows.
+    does not depend on the window. Rounding grows with the distance run, hence a fresh start every 32 rows.
     """
     panels = (vectors + TILE_VECTORS - 1) // TILE_VECTORS
     for start in range(np.int64(0), count, WINDOW_RUN):

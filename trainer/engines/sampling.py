@@ -6,17 +6,20 @@ and go on at any piece, in any order of threads, and still sees the same words a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from trainer.engines.compiling import compiled
 from trainer.engines.tables import CHUNK
 
+REPEATS = 8  # of the commonest row in a chunk
 PIECE = 8192  # raw words that are handed out to a thread at once
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(nogil=True)
+@compiled
 def mix(value: np.uint64) -> np.uint64:
     """Scatter the bits of a 64-bit counter (the finisher of splitmix64, Steele et al. 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -24,8 +27,8 @@ def mix(value: np.uint64) -> np.uint64:
     return value ^ (value >> np.uint64(31))
 
 
-@njit(nogil=True)
-def piece_key(seed: int, piece: int) -> np.uint64:
+@compiled
+def piece_key(seed: int, piece: int) -> Any:
     return mix(mix(np.uint64(seed) + _STEP) + np.uint64(piece) * _STEP)
 
 
@@ -60,15 +63,46 @@ def negative_table(
     return table
 
 
-@njit(nogil=True)
-def fill_chunk(token_ids, line_starts, keep, position, stop, line, key, words, ends):  # noqa: ANN001, ANN201
+def choose_chunk(
+    counts: NDArray[np.int64],
+    keep: NDArray[np.uint32],
+    *,
+    window: int,
+    starts: NDArray[np.int64] | None = None,
+    rows: NDArray[np.int32] | None = None,
+) -> int:
+    """How many words to gather and scatter together.
+
+    ``CHUNK``, or more where the window is so wide that cutting lines would cost much of it.
+    A row that comes up often in a chunk gets all its updates at once, each blind to the others; too many of them make
+    training diverge. The commonest row (`starts` and `rows` as of subwords) shall come up about eight times.
+    """
+    share: NDArray[Any] = counts * (keep / 2.0**32)
+    share /= max(share.sum(), 1e-9)
+    if starts is not None and rows is not None:
+        share = np.bincount(rows, weights=np.repeat(share, np.diff(starts)))
+    return int(np.clip(REPEATS / share.max(), max(16, 2 * window + 2), max(CHUNK, 16 * window)))
+
+
+@compiled
+def fill_chunk(
+    token_ids: Any,
+    line_starts: Any,
+    keep: Any,
+    position: Any,
+    stop: int,
+    line: Any,
+    key: Any,
+    words: Any,
+    ends: Any,
+) -> tuple[Any, Any, Any, Any]:
     """Read on from `position` until `words` is full or `stop` is reached; drop what subsampling drops.
 
     `words` (int32) gets the kept ids, `ends` (int64) the end of each line among them; lines left with one word
     have no context and are dropped. Long lines are cut where the chunk ends.
     Returns (words, lines, position, line).
     """
-    count, lines, room = np.int64(0), np.int64(0), np.int64(CHUNK)
+    count, lines, room = np.int64(0), np.int64(0), np.int64(len(words))
     while position < stop and count + 1 < room:
         line_end = min(line_starts[np.uint64(line + 1)], stop)
         start = count

@@ -11,8 +11,8 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import LANES, ROW_BYTES, match_lanes, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import (
@@ -27,8 +27,8 @@ from trainer.engines.rows import multiply_rows
 BAND = 4  # rows whose bands are multiplied together
 
 
-@njit(nogil=True)
-def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> float:
+@compiled
+def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> Any:
     """Scores of the words around into gradients ``rate * w_d * (1 - sigmoid)``, 0 outside the window. Returns their loss."""
     window, stride = work.window, work.spans * LANES
     loss, share = 0.0, rate / np.float32(window)
@@ -53,8 +53,8 @@ def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: boo
     return loss
 
 
-@njit(nogil=True)
-def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> float:
+@compiled
+def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> Any:
     """Take back from a negative's gradients the share of those pairs whose other word it is (word2vec.c leaves them out).
 
     Returns the loss that goes with it.
@@ -83,10 +83,10 @@ def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> 
     return loss * work.negative_weight
 
 
-@njit(nogil=True)
+@compiled
 def train_skipgram_block(
     work: Any, ids: int, count: int, first: int, rows: int, rate: np.float32, measured: bool
-) -> float:
+) -> Any:
     """One block: input rows in ``work.gathered``, errors into ``work.summed``, output rows updated. Returns the loss.
 
     `ids` is the address of the negatives, `count` the words of the chunk. The loss (nats, summed over weighted pairs)

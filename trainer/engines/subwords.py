@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from trainer.engines.compiling import compiled
 from trainer.engines.lanes import prefetch_row, scale_row
 from trainer.engines.memory import read_int32, read_int64
 
@@ -32,7 +32,13 @@ def subword_rows(
     return starts, rows
 
 
-@njit(nogil=True, cache=True)
+@compiled
+def _fold(value: Any, byte: Any) -> Any:
+    """One byte into a 32-bit FNV-1a hash, signed as fastText takes it."""
+    return ((value ^ np.uint64(np.uint32(np.int8(byte)))) * np.uint64(16777619)) & np.uint64(0xFFFFFFFF)
+
+
+@compiled
 def _hash_ngrams(
     text: Any, edges: Any, shortest: int, longest: int, buckets: int, starts: Any, rows: Any
 ) -> None:
@@ -47,18 +53,16 @@ def _hash_ngrams(
         for start in range(first, end):
             if text[start] & 0xC0 == 0x80:  # not the first byte of a character
                 continue
-            value, stop, size = np.uint32(2166136261), start, 1
+            value, stop, size = np.uint64(2166136261), start, 1
             while stop < end and size <= longest:
-                value = (value ^ np.uint32(np.int8(text[stop]))) * np.uint32(
-                    16777619
-                )  # FNV-1a over signed bytes
+                value = _fold(value, text[stop])
                 stop += 1
                 while stop < end and text[stop] & 0xC0 == 0x80:
-                    value = (value ^ np.uint32(np.int8(text[stop]))) * np.uint32(16777619)
+                    value = _fold(value, text[stop])
                     stop += 1
                 if size >= shortest and not (size == 1 and (start == first or stop == end)):
                     if len(rows):
-                        rows[at] = words + np.int64(value % np.uint32(buckets))
+                        rows[at] = words + np.int64(value % np.uint64(buckets))
                     at += 1
                 size += 1
         if not len(rows):
@@ -77,7 +81,7 @@ def mean_vectors(
     return vectors
 
 
-@njit(nogil=True)
+@compiled
 def gather_means(work: Any, count: int) -> None:
     """The mean of the rows of each word of the chunk, into ``work.gathered``."""
     for i in range(count):
@@ -93,7 +97,7 @@ def gather_means(work: Any, count: int) -> None:
             scale_row(1, work.vectors, share, row, there)
 
 
-@njit(nogil=True)
+@compiled
 def scatter_means(work: Any, count: int) -> None:
     """Add each word's change, in ``work.summed``, to all of its rows."""
     for i in range(count):

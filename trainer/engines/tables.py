@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from trainer.engines.lanes import LANES
 
 BLOCK = 16  # targets that share their negatives
-CHUNK = 256  # words whose rows are gathered and scattered together
+CHUNK = 256  # words whose rows are gathered and scattered together, more for wide windows
 ALIGNMENT = 64
 
 
@@ -51,29 +51,31 @@ class Workspace:
         negatives: int,
         window: int,
         near: int,
+        chunk: int,
         constants: dict[str, int],
         rates: dict[str, float],
     ) -> None:
-        """`near` is how many rows beside the negatives a state can meet: the words around a block, or a path."""
+        """`near` is how many rows beside the negatives a state can meet: the words around a block, or a path; `chunk` how many words it takes at once."""
         zeros = aligned_zeros(1, dim)
         width = zeros.shape[1]
         groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
-        gathered, summed = aligned_zeros(CHUNK, dim), aligned_zeros(CHUNK, dim)
+        gathered, summed = aligned_zeros(chunk, dim), aligned_zeros(chunk, dim)
         turned = aligned_zeros(width, LANES)
         scores, near_scores = aligned_zeros(depth, groups * LANES), aligned_zeros(depth, spans * LANES)
-        self.words = np.zeros(CHUNK + LANES, np.int32)  # ids of a chunk
-        self.ends = np.zeros(CHUNK, np.int64)  # ends of its lines
+        words = np.zeros(chunk + LANES, np.int32)
+        self.words = words[:chunk]  # ids of a chunk
+        self.ends = np.zeros(chunk, np.int64)  # ends of its lines
         self.buffers: dict[str, NDArray[Any]] = {
             "zeros": zeros,  # [1, W] "no word here"
-            "gathered": gathered,  # [CHUNK, W]
-            "summed": summed,  # [CHUNK, W]
+            "gathered": gathered,  # [chunk, W]
+            "summed": summed,  # [chunk, W]
             "scores": scores,  # [depth, K in sixteens] of negatives; then their gradients
             "near": near_scores,  # [depth, near in sixteens] of the words around or the path; then their gradients
             "positives": aligned_zeros(1, BLOCK),  # [BLOCK] of the targets
-            "factors": np.zeros(CHUNK, np.float32),  # what each row is multiplied with
-            "weights": np.zeros(CHUNK, np.float32),  # what the words around each add up to
-            "line_starts": np.zeros(CHUNK, np.int64),  # where each word's line starts in the chunk
-            "line_ends": np.zeros(CHUNK, np.int64),
+            "factors": np.zeros(chunk, np.float32),  # what each row is multiplied with
+            "weights": np.zeros(chunk, np.float32),  # what the words around each add up to
+            "line_starts": np.zeros(chunk, np.int64),  # where each word's line starts in the chunk
+            "line_ends": np.zeros(chunk, np.int64),
             "gathered_rows": row_addresses(gathered),
             "summed_rows": row_addresses(summed),
             "turned": turned,  # [W, 16] sixteen rows, transposed
@@ -82,10 +84,10 @@ class Workspace:
             "near_score_rows": lane_addresses(near_scores),
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
             "near_rows": np.full(spans * LANES, zeros.ctypes.data, np.int64),
-            "input_rows": np.zeros(CHUNK, np.int64),  # rows of the tables
-            "target_rows": np.zeros(CHUNK, np.int64),
-            "around_rows": np.zeros(window + CHUNK + (CHUNK // 2 + 1) * (window + 2), np.int64),
-            "words": self.words,
+            "input_rows": np.zeros(chunk, np.int64),  # rows of the tables
+            "target_rows": np.zeros(chunk, np.int64),
+            "around_rows": np.zeros(window + chunk + (chunk // 2 + 1) * (window + 2), np.int64),
+            "words": words,
             "ends": self.ends,
         }
         whole = {name: buffer.ctypes.data for name, buffer in self.buffers.items()}

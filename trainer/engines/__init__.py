@@ -1,0 +1,1 @@
+"""The fast engines: what ``models`` specifies, computed many times faster. Importing this package compiles nothing."""
