@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from engines.specification import Settings, make_corpus
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact.errors import InputError
@@ -118,6 +118,7 @@ def test_what_cannot_be_trained_is_refused(corpus):
 LINES = st.lists(st.lists(st.integers(-1, 3), min_size=1, max_size=400), min_size=1, max_size=12)
 
 
+@settings(deadline=None)
 @given(lines=LINES)
 def test_chunks_hold_every_kept_word_once_and_lines_apart(lines):
     corpus = make_corpus(lines, 4)
@@ -191,6 +192,7 @@ def hash_ngrams(word, shortest, longest, buckets):
     return found
 
 
+@settings(deadline=None)
 @given(
     words=st.lists(
         st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=9), min_size=1, max_size=5
