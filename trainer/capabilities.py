@@ -13,7 +13,6 @@ from trainer.recipes import LOSSES, MODELS, WordVectorSettings
 # Options that nothing here can honour yet, and what they ask for.
 UNAVAILABLE = {
     "phrases": "finding phrases",
-    "resume_from": "going on from a published version",
 }
 
 # Options that only some engines know what to do with; each engine names its own.
@@ -73,6 +72,7 @@ WORD_VECTOR_ENGINES = (
         build=_build_plain,
         devices=("cpu", "gpu"),
         losses=LOSSES,
+        subwords=True,
         own_options=("optimizer", "batch_size"),
     ),
 )

@@ -56,6 +56,10 @@ class Checkpoint:
 
     def restore(self, learner: Learner) -> None:
         """Put ``learner`` where this training was. Raises Corrupt where the arrays are not those that were saved."""
+        learner.restore(self.read_arrays(), self.values)
+
+    def read_arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays, mapped. Raises Corrupt where they are not those that were saved."""
         path = self.path.parent / self.arrays["path"]
         try:
             whole = path.stat().st_size == self.arrays["bytes"] and hash_file(path) == self.arrays["sha256"]
@@ -63,7 +67,7 @@ class Checkpoint:
             raise Corrupt(f"checkpoint {path}: cannot be read: {error.strerror}") from None
         if not whole:
             raise Corrupt(f"checkpoint {path}: not the bytes that were saved")
-        learner.restore(map_tensors(path), self.values)
+        return map_tensors(path)
 
 
 class Checkpoints:

@@ -22,6 +22,8 @@ class Setup:
     min_count: int
     recipe: str | None = None
     """The name of the recipe, if there was one; what it set is in ``settings``."""
+    resumed_from: str | None = None
+    """NAME@VERSION of the published version that this training went on from, if it did."""
 
     @classmethod
     def from_arguments(cls, arguments: Arguments, *, model: str) -> Setup:
@@ -44,6 +46,7 @@ class Setup:
             "tokenizer": self.tokenizer,
             "min_count": self.min_count,
             "recipe": self.recipe,
+            "resumed_from": self.resumed_from,
         }
 
     @classmethod
@@ -52,7 +55,8 @@ class Setup:
         rest = dict(value)
         try:
             own = {key: rest.pop(key) for key in ("device", "tokenizer", "min_count", "recipe")}
-            return cls(settings=WordVectorSettings.from_json(rest), **own)
+            resumed_from = rest.pop("resumed_from", None)
+            return cls(settings=WordVectorSettings.from_json(rest), **own, resumed_from=resumed_from)
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise Corrupt(f"the checkpoint's settings cannot be read: {error}") from None
 

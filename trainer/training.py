@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy import float32
@@ -14,12 +15,16 @@ from numpy.typing import NDArray
 
 from artifact.errors import InputError, StoreError
 from artifact.store import Store
+from artifact.subwords import Ngrams, Subwords
 from trainer.capabilities import choose_engine
 from trainer.checkpoint import Checkpoint, Checkpoints, identify_corpus
 from trainer.console import Console, format_bytes, format_count, format_seconds
+from trainer.continuation import Origin, find_origin
 from trainer.corpus import Corpus
+from trainer.extended_corpus import ExtendedCorpus
 from trainer.loop import Diverged, History, Learner, fit
 from trainer.memory import peak_rss_bytes
+from trainer.ngram_rows import take_subwords
 from trainer.options import Arguments
 from trainer.progress import show_progress
 from trainer.publish import Trained, publish_vectors
@@ -32,6 +37,10 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
     """The commands ``train cbow`` and ``train skipgram``; returns the exit code."""
     started = time.perf_counter()
     setup = Setup.from_arguments(arguments, model=model)
+    origin = None
+    if arguments["resume_from"] and not arguments["resume"]:
+        origin = Origin.open(arguments["store"], arguments["resume_from"])
+        setup = origin.inherit(setup, arguments)
     choice = choose_engine(setup.settings, device=setup.device, asked=_find_asked(arguments))
     save_every_s = check_interval(arguments["checkpoint_seconds"])
     store = Store(arguments["store"], create=True)
@@ -41,14 +50,8 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         if saved is not None:
             setup = setup.go_on(Setup.from_json(saved.setup), arguments)
             choice = choose_engine(setup.settings, device=setup.device, asked=())
-        corpus = read_corpus(
-            arguments["text"],
-            arguments=arguments,
-            tokenizer=setup.tokenizer,
-            min_count=setup.min_count,
-            output=scratch,
-            console=console,
-        )
+            origin = find_origin(store, arguments, resumed_from=setup.resumed_from)
+        corpus, extended = _read_text(arguments, setup, origin, scratch=scratch, console=console)
         # From here on the setup says what is really done, nothing "auto" in it.
         setup = replace(
             setup,
@@ -61,6 +64,8 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         console.say(f"text: {describe_corpus(corpus)}")
         console.say(f"training: {_describe_setup(setup)}")
         learner = choice.make_learner(corpus, setup.settings)
+        if origin and extended and saved is None:
+            origin.start(learner, extended, setup.settings)
         identity = identify_corpus(corpus)
         history = None if saved is None else _restore(learner, saved, identity=identity)
         save = partial(checkpoints.save, setup=setup.to_json(), corpus=identity)
@@ -71,6 +76,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         if stop.is_set():
             return say_stopped(stop, history, arguments, console)
         vectors = _take_vectors(learner)
+        subwords = _take_subwords(learner, corpus, setup)
         save(learner, history)
         trained = Trained(
             name=arguments["name"],
@@ -79,6 +85,8 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             setup=setup,
             history=history,
             vectors=vectors,
+            subwords=subwords,
+            origin=origin.provenance if origin else None,
             engine_options=choice.engine.own_options,
             dtype=arguments["dtype"],
             license=arguments["license"],
@@ -89,6 +97,33 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         checkpoints.keep(version, count=arguments["keep_checkpoints"])
     _say_published(trained, version, store, total_seconds=time.perf_counter() - started, console=console)
     return 0
+
+
+def _read_text(
+    arguments: Arguments, setup: Setup, origin: Origin | None, *, scratch: Path, console: Console
+) -> tuple[Corpus, ExtendedCorpus | None]:
+    """The text to train on; where training goes on from ``origin``, under its vocabulary too."""
+    corpus = read_corpus(
+        arguments["text"],
+        arguments=arguments,
+        tokenizer=setup.tokenizer,
+        # Words that are known already may be rare in the new text.
+        min_count=setup.min_count if origin is None else 1,
+        output=scratch / "text",
+        console=console,
+    )
+    if origin is None:
+        return corpus, None
+    min_count = setup.min_count if corpus.path == scratch / "text" else corpus.min_count
+    extended = origin.extend(corpus, min_count=min_count, folder=scratch / "extended")
+    known = len(extended.old_ids)
+    console.record(
+        event="continuing", resumed_from=origin.reference, known_words=known, new_words=extended.new_words
+    )
+    console.say(
+        f"going on from {origin.reference}: {known:,} words are known, {extended.new_words:,} are new"
+    )
+    return extended.corpus, extended
 
 
 def _find_asked(arguments: Arguments) -> Collection[str]:
@@ -142,6 +177,15 @@ def _publish(store: Store, trained: Trained) -> str:
         raise StoreError(
             f"{error}; what was trained is kept, and the same command with --resume publishes it"
         ) from error
+
+
+def _take_subwords(learner: Learner, corpus: Corpus, setup: Setup) -> Subwords | None:
+    settings = setup.settings
+    if settings.subwords is None:
+        return None
+    return take_subwords(
+        learner.state()[0]["input"], corpus.tokens, Ngrams(*settings.subwords, settings.buckets)
+    )
 
 
 def _describe_setup(setup: Setup) -> str:

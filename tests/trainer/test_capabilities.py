@@ -40,7 +40,6 @@ def test_a_named_engine_is_taken_or_refused():
         ({"device": "gpu", "model": "cbow", "engine": "fast"}, "--device gpu"),
         ({"asked": ["optimizer", "shared_negatives"]}, "--optimizer means nothing to the fast engine"),
         ({"asked": ["phrases"]}, "--phrases"),
-        ({"asked": ["resume_from"]}, "--resume-from"),
         ({"asked": ["buckets"]}, "--buckets means nothing without --subwords"),
         ({"asked": ["negatives"], "loss": "hierarchical-softmax"}, "--negatives means nothing"),
     ],
@@ -65,3 +64,6 @@ def test_the_table_tells_the_truth(engine, text, tmp_path):
             step = learner.advance()
             assert step.examples > 0
             assert learner.vectors().shape == (len(corpus.counts), 8)
+    if engine.subwords:
+        settings = WordVectorSettings(subwords=(3, 4), buckets=100, dim=8, threads=1)
+        assert engine.build(corpus, settings, "cpu").advance().examples > 0

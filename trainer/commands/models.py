@@ -45,7 +45,12 @@ def show_neighbours(
 ) -> None:
     """The answer to ``question``, which ``title`` says in words."""
     results = [{"word": each.word, "score": round(each.score, 6)} for each in neighbours]
-    console.record(model=embedding.name, version=embedding.version, **question, results=results)
+    asked = [word for part in question.values() for word in (part if isinstance(part, list) else [part])]
+    composed = embedding.oov(asked)
+    said = {"oov": True} if composed else {}
+    console.record(model=embedding.name, version=embedding.version, **question, results=results, **said)
     console.say(f"{title}  ({embedding.name}@{embedding.version})")
+    if composed:
+        console.say(f"  not in the vocabulary, composed from subwords: {', '.join(dict.fromkeys(composed))}")
     rows = [[each.word, f"{each.score:.3f}"] for each in neighbours]
     console.say(format_table(rows, right=(1,), indent="  "))
