@@ -192,7 +192,7 @@ class MikolovRnn(RnnlmSettings):
     learning_rate: float | None = 1e-3
     schedule: str = "cosine"
     warm_up: float = 0.03
-    epochs: int = 15
+    epochs: int = 12
     clip: float = 0.5
     initial: str = "uniform"
     patience: int = 0
@@ -233,14 +233,17 @@ class CpuHour(RnnlmSettings):
     layers: int = 2
     tie_weights: bool = True
     dropout: float = 0.4
+    input_dropout: float | None = 0.35
+    hidden_dropout: float | None = 0.3
     variational: bool = True
     shift_lanes: bool = True
     batch_size: int = 32
     optimizer: str = "adamw"
+    weight_decay: float = 0.02
     learning_rate: float | None = 3e-3
     schedule: str = "cosine"
     warm_up: float = 0.03
-    epochs: int = 14
+    epochs: int = 17
     clip: float = 0.5
     initial: str = "uniform"
     patience: int = 0
@@ -258,7 +261,7 @@ class SampleLm(RnnlmSettings):
     optimizer: str = "adam"
     learning_rate: float | None = 1e-2
     schedule: str = "cosine"
-    epochs: int = 3
+    epochs: int = 2
     clip: float = 1.0
     initial: str = "uniform"
     patience: int = 0

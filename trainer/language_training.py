@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artifact.errors import InputError
 from artifact.store import Store
@@ -53,7 +55,7 @@ def train_language(arguments: Arguments, console: Console) -> int:
             )
             if stop.is_set():
                 return say_stopped(stop, history, arguments, console)
-            _check(learner)
+            best, weights = _take_best(learner)
             save(learner, history)
             trained = TrainedLanguage(
                 name=arguments["name"],
@@ -62,8 +64,8 @@ def train_language(arguments: Arguments, console: Console) -> int:
                 setup=setup,
                 history=history,
                 epochs=learner.epochs,
-                weights=learner.best_parameters(),
-                valid_perplexity=learner.perplexity(texts.valid.token_ids),
+                weights=weights,
+                valid_perplexity=best.valid_perplexity,
                 test_perplexity=None if texts.test is None else learner.perplexity(texts.test.token_ids),
                 mixed=None,
                 dtype=arguments["dtype"],
@@ -146,10 +148,15 @@ def _restore(learner: RnnlmLearner, saved: Checkpoint, texts: LanguageTexts) -> 
     return saved.history
 
 
-def _check(learner: RnnlmLearner) -> None:
-    for name, table in learner.best_parameters().items():
+def _take_best(learner: RnnlmLearner) -> tuple[Epoch, dict[str, NDArray[np.float32]]]:
+    """The best epoch and its weights. Raises Diverged where they are not numbers."""
+    best, weights = learner.best_epoch(), learner.best_parameters()
+    if best is None or not math.isfinite(best.valid_perplexity):
+        raise Diverged("no epoch has a validation perplexity: a smaller --learning-rate may help")
+    for name, table in weights.items():
         if not np.isfinite(table).all():
             raise Diverged(f"{name} is not finite after training: a smaller --learning-rate may help")
+    return best, weights
 
 
 def _say_epoch(epoch: Epoch, *, total: int, console: Console, progress: Progress) -> None:

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,8 +49,6 @@ class LanguageEngine:
     make_updater: Callable[..., Updater] = make_plain_updater
     threads: int = 1
     """Threads that share the lanes; each computes alone."""
-    working: Callable[[], AbstractContextManager[None]] = nullcontext
-    """Held while computing."""
     warm_up: Callable[[RnnlmSettings], None] | None = None
 
 
@@ -138,7 +135,7 @@ class RnnlmLearner:
 
         A loss that is not a number is returned before anything is changed by it.
         """
-        with np.errstate(over="ignore", invalid="ignore"), self.engine.working():
+        with np.errstate(over="ignore", invalid="ignore"):
             return self._train() if self._block < len(self._blocks) else self._validate()
 
     def vectors(self) -> NDArray[np.float32]:
@@ -156,9 +153,8 @@ class RnnlmLearner:
     def perplexity(self, token_ids: NDArray[np.int32]) -> float:
         """Of a text after an ``<eos>``, by the weights of the best epoch."""
         lanes = self._make_lanes(self._best or self.parameters)
-        with self.engine.working():
-            measurement = PerplexityMeasurement(lanes, token_ids, first_input=self._end_of_line)
-            measurement.advance(math.inf)
+        measurement = PerplexityMeasurement(lanes, token_ids, first_input=self._end_of_line)
+        measurement.advance(math.inf)
         return measurement.perplexity
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
