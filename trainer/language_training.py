@@ -160,24 +160,14 @@ def _take_best(learner: RnnlmLearner) -> tuple[Epoch, dict[str, NDArray[np.float
 
 
 def _say_epoch(epoch: Epoch, *, total: int, console: Console, progress: Progress) -> None:
-    console.record(
-        event="epoch",
-        epoch=epoch.number,
-        train_perplexity=_number(epoch.train_perplexity),
-        valid_perplexity=_number(epoch.valid_perplexity),
-        learning_rate=epoch.learning_rate,
-        best=epoch.best,
-    )
+    values = epoch.to_json()
+    console.record(event="epoch", epoch=values.pop("number"), **values)
     if not console.json:
         progress.note(
             f"epoch {epoch.number} of {total}: perplexity {epoch.train_perplexity:.2f} in training, "
             f"{epoch.valid_perplexity:.2f} on validation{' (best)' if epoch.best else ''}, "
             f"learning rate {epoch.learning_rate:g}"
         )
-
-
-def _number(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _say_published(

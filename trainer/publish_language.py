@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -146,11 +146,7 @@ def _describe_origin(trained: TrainedLanguage) -> str:
 
 
 def _show_history(trained: TrainedLanguage) -> dict[str, Any]:
-    epochs = [
-        {key: value if np.isfinite(value) else None for key, value in asdict(epoch).items()}
-        for epoch in trained.epochs
-    ]
-    return {**trained.history.to_json(), "epochs": epochs}
+    return {**trained.history.to_json(), "epochs": [epoch.to_json() for epoch in trained.epochs]}
 
 
 def _collect_metrics(trained: TrainedLanguage) -> dict[str, Any]:

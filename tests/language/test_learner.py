@@ -1,4 +1,5 @@
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -256,3 +257,15 @@ def test_every_word_of_the_validation_text_counts(monkeypatch):
     )  # three lanes, which begin without memory
     monkeypatch.setattr("trainer.evaluate.perplexity.LANES", 1)
     assert learner.perplexity(text) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_perplexity_too_large_for_a_number_survives_a_checkpoint():
+    learner = make_learner(epochs=3, patience=0)
+    stub_validation(learner, [math.inf, 5.0])
+    while len(learner.epochs) < 2:
+        learner.advance()
+    arrays, values = learner.state()
+    assert json.loads(json.dumps(values, allow_nan=False)) == values
+    other = make_learner(epochs=3, patience=0)
+    other.restore(arrays, values)
+    assert other.epochs == learner.epochs

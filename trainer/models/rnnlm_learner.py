@@ -63,6 +63,18 @@ class Epoch:
     learning_rate: float
     best: bool
 
+    def to_json(self) -> dict[str, Any]:
+        """By field; null for a perplexity that is too large for a number."""
+        return {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Epoch:
+        """What ``to_json`` wrote."""
+        return cls(**{key: math.inf if found is None else found for key, found in value.items()})
+
 
 class RnnlmLearner:
     """Truncated backpropagation over lanes of the text (the book, 5.5 and 6.4 and 6.5).
@@ -172,7 +184,7 @@ class RnnlmLearner:
             "examples": self._examples,
             "learning_rate": self._learning_rate,
             "worse": self._worse,
-            "epochs": [asdict(epoch) for epoch in self.epochs],
+            "epochs": [epoch.to_json() for epoch in self.epochs],
             "optimizer": optimizer,
         }
 
@@ -192,7 +204,7 @@ class RnnlmLearner:
             if f"best.{name}" in arrays
         }
         self._optimizer.restore(arrays, values["optimizer"])
-        self.epochs = [Epoch(**epoch) for epoch in values["epochs"]]
+        self.epochs = [Epoch.from_json(epoch) for epoch in values["epochs"]]
         self._begin_epoch()
         self._lanes.restore(arrays)
         self.words_done = int(values["words_done"])
