@@ -73,7 +73,8 @@ class Epoch:
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Epoch:
         """What ``to_json`` wrote."""
-        return cls(**{key: math.inf if found is None else found for key, found in value.items()})
+        found: dict[str, Any] = {key: math.inf if part is None else part for key, part in value.items()}
+        return cls(**found)
 
 
 class RnnlmLearner:
