@@ -88,6 +88,13 @@ def test_options_of_one_engine_choose_it(train, store):
     assert Store(store).open("farm").manifest.recipe["engine"] == "plain"
 
 
+def test_words_never_seen_are_composed_from_subwords(train, run, store):
+    outcome = train("--subwords", "2-4", "--buckets", "5000", "--learning-rate", "0.05")
+    assert outcome.code == 0, outcome.err
+    assert "subwords" in Store(store).open("farm").manifest.requires
+    assert len(run("similar", "horses", "--store", store, "--top", "5").last["results"]) == 5
+
+
 def test_half_precision(train, store):
     train("--dtype", "float16")
     artifact = Store(store).open("farm")
@@ -229,12 +236,11 @@ def test_a_second_training_of_the_same_name_is_refused(refused, text, store):
         (["--loss", "hinge"], "--loss"),
         (["--tokenizer", "runes"], "--tokenizer"),
         (["--subwords", "6-3"], "--subwords"),
-        (["--subwords", "3-6"], "--subwords"),
+        (["--buckets", "100"], "--buckets means nothing without --subwords"),
         (["--recipe", "secret"], "--recipe"),
         (["--shared-negatives", "8", "--engine", "plain"], "--shared-negatives means nothing to the plain"),
         (["--batch-size", "8", "--engine", "fast"], "--batch-size means nothing to the fast"),
         (["--phrases"], "--phrases"),
-        (["--resume-from", "farm"], "--resume-from"),
         (["--checkpoint-seconds", "-1"], "--checkpoint-seconds"),
         (["--checkpoint-seconds", "nan"], "--checkpoint-seconds"),
         (["--name", "../farm"], "name"),
