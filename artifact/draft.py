@@ -17,7 +17,10 @@ from artifact.embedding import compute_norms
 from artifact.errors import InputError, StoreUnwritable, WordkinError
 from artifact.files import hash_file, replace_file, sync_file, sync_folder, write_file
 from artifact.manifest import MANIFEST_FILE, Kind, check_name, seal_manifest
-from artifact.subwords import REQUIREMENT, Subwords
+from artifact.phrases import INDEX_FILE, PHRASES_FILE, Phrases
+from artifact.phrases import REQUIREMENT as PHRASES
+from artifact.subwords import REQUIREMENT as SUBWORDS
+from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import encode_tokens, index_tokens
 from artifact.weights import map_tensors, write_tensors
@@ -150,7 +153,13 @@ def write_subwords(
     rows = _convert(subwords.rows, dtype, name=lambda row: f"n-gram bucket {subwords.bucket_ids[row]}")
     tensors = {"bucket_ids": subwords.bucket_ids, "rows": rows}
     write_tensors(draft.add("subwords", "subwords.safetensors"), tensors)
-    return {REQUIREMENT: subwords.ngrams.to_json()}
+    return {SUBWORDS: subwords.ngrams.to_json()}
+
+
+def write_phrases(draft: Draft, phrases: Phrases) -> dict[str, Any]:
+    """Add to ``draft`` what texts are joined by; returns what ``requires`` must say of it."""
+    phrases.write(draft.add("phrases", PHRASES_FILE), draft.add("phrases-index", INDEX_FILE))
+    return {PHRASES: phrases.joining.to_json()}
 
 
 def _convert(vectors: NDArray[Any], dtype: str, *, name: Callable[[int], str]) -> NDArray[Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
 from artifact.manifest import Manifest
+from artifact.phrases import Phrases, spell
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
@@ -50,6 +51,7 @@ class Embedding:
         version: str = "",
         manifest: Manifest | None = None,
         subwords: Subwords | None = None,
+        phrases: Phrases | None = None,
     ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(vocabulary) or norms.shape != (len(vocabulary),):
             raise Corrupt(
@@ -68,6 +70,7 @@ class Embedding:
         self.manifest = manifest
         self.vocabulary = vocabulary
         self.tokenizer = tokenizer
+        self.phrases = phrases
         self.dim = int(vectors.shape[1])
         self._vectors = vectors
         self._norms = norms
@@ -84,6 +87,7 @@ class Embedding:
         name: str = "",
         version: str = "",
         subwords: Subwords | None = None,
+        phrases: Phrases | None = None,
     ) -> Embedding:
         """A model in memory, as during training."""
         return cls(
@@ -94,11 +98,22 @@ class Embedding:
             name=name,
             version=version,
             subwords=subwords,
+            phrases=phrases,
         )
 
+    def tokens(self, text: str) -> list[str]:
+        """The tokens of a text, as in training: phrases joined, none across the end of a line."""
+        if self.phrases is None:
+            return self.tokenizer.tokens(text)
+        lines = (self.phrases.join(self.tokenizer.tokens(line)) for line in text.split("\n"))
+        return [token for line in lines for token in line]
+
     def find(self, word: str) -> int | None:
-        """The id of ``word``, normalised as in training, or None."""
-        return self.vocabulary.id(self.tokenizer.word(word))
+        """The id of ``word``, normalised as in training, or None. "New York" finds a phrase that was trained as one token."""
+        token_id = self.vocabulary.id(self.tokenizer.word(word))
+        if token_id is None and self.phrases is not None and len(tokens := self.tokens(word)) == 1:
+            token_id = self.vocabulary.id(tokens[0])
+        return token_id
 
     def oov(self, words: Sequence[str]) -> list[str]:
         """Those of ``words`` that are not in the vocabulary. Where questions answer all the same, subwords made them up."""
@@ -196,8 +211,9 @@ class Embedding:
                 norms, self._norms[rows], rtol=1e-4, atol=1e-6
             ):
                 raise Corrupt(f"{self.name}/{self.version}: the norms are not those of the vectors")
-        if self._subwords is not None:
-            self._subwords.check()
+        for part in (self._subwords, self.phrases):
+            if part is not None:
+                part.check()
 
     def _look_up(self, words: Sequence[str]) -> tuple[list[int], NDArray[np.float32]]:
         """The ids of those of ``words`` that have one, and the vectors [n, D] of all."""
@@ -206,7 +222,7 @@ class Embedding:
         rows = self._vectors[places].astype(np.float32)
         missing = [place for place, token_id in enumerate(found) if token_id is None]
         if missing:
-            asked = [self.tokenizer.word(words[place]) for place in missing]
+            asked = [self._spell(words[place]) for place in missing]
             composed = self._subwords.compose(asked) if self._subwords else [None] * len(asked)
             if unknown := [
                 words[place] for place, vector in zip(missing, composed, strict=True) if vector is None
@@ -216,8 +232,13 @@ class Embedding:
         return [token_id for token_id in found if token_id is not None], rows
 
     def _unknown(self, words: Sequence[str]) -> UnknownWords:
-        suggestions = self.vocabulary.suggest(self.tokenizer.word(words[0]))
+        suggestions = self.vocabulary.suggest(self._spell(words[0]))
         return UnknownWords(list(dict.fromkeys(words)), suggestions)
+
+    def _spell(self, word: str) -> str:
+        """How the vocabulary would write a word that it lacks: several words as a phrase, where it has phrases."""
+        tokens = [] if self.phrases is None else self.tokens(word)
+        return spell(tokens) if len(tokens) > 1 else self.tokenizer.word(word)
 
     def _score(self, units: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
         scores = np.empty((len(units), limit), dtype=np.float32)

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from artifact.canonical import decode_json, encode_json
 from artifact.errors import ArtifactError, Corrupt, NameRefused, Unsupported
+from artifact.phrases import REQUIREMENT as PHRASES
+from artifact.phrases import Joining
 from artifact.subwords import REQUIREMENT as SUBWORDS
 from artifact.subwords import Ngrams
 
@@ -18,7 +20,7 @@ FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 MAX_MANIFEST_BYTES = 16 << 20
 NAME_PATTERN = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-UNDERSTOOD_REQUIREMENTS: frozenset[str] = frozenset({SUBWORDS})
+UNDERSTOOD_REQUIREMENTS: frozenset[str] = frozenset({SUBWORDS, PHRASES})
 
 Kind = Literal["embedding", "language-model"]
 PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
@@ -77,6 +79,11 @@ class Manifest(_Frozen):
         """The n-grams that unknown words are composed from, where the model has them."""
         return Ngrams.from_json(self.requires[SUBWORDS]) if SUBWORDS in self.requires else None
 
+    @property
+    def joining(self) -> Joining | None:
+        """How phrases are joined, where the model was trained with them."""
+        return Joining.from_json(self.requires[PHRASES]) if PHRASES in self.requires else None
+
 
 def seal_manifest(fields: dict[str, Any], *, created: datetime) -> tuple[str, bytes]:
     """The version and the manifest's bytes for ``fields`` (a Manifest without version, digest and created)."""
@@ -129,16 +136,17 @@ def parse_manifest(data: bytes, *, name: str, version: str) -> Manifest:
         raise Unsupported(
             f"{where}: requires {', '.join(unknown)[:200]}, which this release does not understand"
         )
-    _check_subwords(manifest, where=where)
+    _check_requirements(manifest, where=where)
     return manifest
 
 
-def _check_subwords(manifest: Manifest, *, where: str) -> None:
-    if SUBWORDS not in manifest.requires:
-        return
+def _check_requirements(manifest: Manifest, *, where: str) -> None:
     try:
-        Ngrams.from_json(manifest.requires[SUBWORDS])
+        _ = manifest.ngrams, manifest.joining
     except ArtifactError as error:
         raise type(error)(f"{where}: {error}") from None
-    if manifest.kind != "embedding" or SUBWORDS not in manifest.files:
-        raise Corrupt(f"{where}: requires subwords, but only an embedding with a file of them can have them")
+    for requirement in manifest.requires:
+        if manifest.kind != "embedding" or requirement not in manifest.files:
+            raise Corrupt(
+                f"{where}: requires {requirement}, but only an embedding with a file of them can have them"
+            )

@@ -25,6 +25,7 @@ from artifact.manifest import (
     check_name,
     parse_manifest,
 )
+from artifact.phrases import Phrases
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
@@ -63,6 +64,7 @@ class Artifact:
             version=self.version,
             manifest=self.manifest,
             subwords=self._subwords(),
+            phrases=self._phrases(),
         )
 
     def language_model(self) -> LanguageModel:
@@ -116,6 +118,18 @@ class Artifact:
             return Subwords.from_tensors(ngrams, tensors)
         except Corrupt as error:
             raise Corrupt(f"{self.name}/{self.version}: {error}") from None
+
+    def _phrases(self) -> Phrases | None:
+        joining = self.manifest.joining
+        if joining is None:
+            return None
+        path, index = self.file("phrases"), self.file("phrases-index")
+        if path is None or index is None:
+            raise Corrupt(f"{self.name}/{self.version}: the phrases have no index")
+        try:
+            return Phrases.map(joining, path, index)
+        except Corrupt as error:
+            raise Corrupt(f"{self.name}/{self.version}/{error}") from None
 
     def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
         path = self.file(role)

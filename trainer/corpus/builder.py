@@ -8,14 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from artifact.errors import InputError
+from artifact.phrases import Phrases
 from artifact.tokenizer import Tokenizer
 from trainer.corpus.folder import DESCRIPTION_FILE, Corpus, describe, open_corpus
 from trainer.corpus.output import replace_corpus
+from trainer.corpus.phrase_settings import PhraseSettings
 from trainer.corpus.report import CorpusReport
 from trainer.corpus.sources import Source, find_sources
 
 Progress = Callable[[str, int, int | None], None]
-"""Told a stage ("count" or "encode"), the bytes (count) or words (encode) done, and of how many, where that is known."""
+"""Told a stage ("count", "encode" or "phrases"), the bytes (count) or words done, and of how many, where that is known."""
 
 MAX_THREADS = 16
 """Beyond this, reading the text is what takes the time."""
@@ -27,6 +29,7 @@ def build_corpus(
     *,
     tokenizer: Tokenizer,
     min_count: int = 5,
+    phrases: PhraseSettings | Phrases | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> Corpus:
@@ -34,7 +37,8 @@ def build_corpus(
 
     The text is read once, in blocks; memory grows with the number of different words, not with the text, and twice
     4 bytes of disk are used for each word. The result does not depend on ``threads`` (default: as many as there are
-    processors). A corpus that is already at ``output`` is replaced when the new one is complete.
+    processors). A corpus that is already at ``output`` is replaced when the new one is complete. ``phrases`` says how
+    to find phrases, or which to join.
 
     Raises ``InputError`` for a source that is missing, unreadable or not text, a text without words, fewer than two
     different words after ``min_count``, and an output that cannot be written.
@@ -45,11 +49,16 @@ def build_corpus(
         threads = min(MAX_THREADS, _processors())
     elif threads < 1:
         raise InputError(f"threads must be 1 or more, not {threads}")
+    if isinstance(phrases, PhraseSettings):
+        phrases = phrases.spelled_by(tokenizer)
     found = find_sources(sources)
     with replace_corpus(Path(output)) as folder:
-        report = _build(found, folder, tokenizer, min_count, threads, progress or (lambda *_: None))
+        progress = progress or (lambda *_: None)
+        report = _build(found, folder, tokenizer, min_count, threads, progress)
+        if phrases is not None:
+            report = _join_phrases(folder, phrases, min_count, report, progress)
         (folder / DESCRIPTION_FILE).write_bytes(
-            describe(folder, tokenizer=tokenizer, min_count=min_count, report=report)
+            describe(folder, tokenizer=tokenizer, min_count=min_count, phrases=phrases, report=report)
         )
     return open_corpus(Path(output))
 
@@ -107,4 +116,32 @@ def _build(
         )
     vocabulary.write(folder)
     encode(counting, vocabulary, folder, lambda words: progress("encode", words, report.words))
+    return report
+
+
+def _join_phrases(
+    folder: Path,
+    phrases: PhraseSettings | Phrases,
+    min_count: int,
+    report: CorpusReport,
+    progress: Progress,
+) -> CorpusReport:
+    from trainer.corpus.phrases import join_phrases
+
+    # Each pass goes over the text to count pairs, where they are not known, and to join them.
+    goes = phrases.joining.passes * (1 if isinstance(phrases, Phrases) else 2)
+    total, done = goes * report.words, 0
+
+    def tell(words: int) -> None:
+        nonlocal done
+        done += words
+        progress("phrases", done, total)
+
+    report = join_phrases(folder, phrases=phrases, min_count=min_count, report=report, tell=tell)
+    if report.kept_types < 2:
+        raise InputError(
+            f"{report.kept_types} different words and phrases are left when phrases are joined, and 2 are needed"
+        )
+    # Joined, the text is shorter.
+    progress("phrases", total, total)
     return report

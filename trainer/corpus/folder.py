@@ -5,6 +5,8 @@ vocabulary.txt   line i (split on LF alone) is the token with id i, UTF-8, NFC
 counts.i64       [V] how often each token occurs, little-endian
 ids.i32          [N] the text, a token id for each word, -1 for words below min_count
 lines.i64        [L+1] where each line starts in ids.i32; the last element is N
+
+Where phrases were joined, corpus.json says how, and phrases.txt and phrases.safetensors hold them (artifact.phrases).
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from numpy.typing import NDArray
 
 from artifact.canonical import decode_json, encode_json
 from artifact.errors import Corrupt, InputError, Unsupported
+from artifact.phrases import INDEX_FILE, PHRASES_FILE, Joining, Phrases
 from artifact.tokenizer import Tokenizer
+from trainer.corpus.phrase_settings import PhraseSettings
 from trainer.corpus.report import CorpusReport
 
 FORMAT_VERSION = 1
@@ -29,6 +33,7 @@ COUNTS_FILE = "counts.i64"
 IDS_FILE = "ids.i32"
 LINES_FILE = "lines.i64"
 DATA_FILES = (VOCABULARY_FILE, COUNTS_FILE, IDS_FILE, LINES_FILE)
+PHRASE_FILES = (PHRASES_FILE, INDEX_FILE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,10 @@ class Corpus:
     counts: NDArray[np.int64]
     """[V] falling; equal counts are in code-point order of their tokens."""
     report: CorpusReport
+    phrases: Phrases | None = None
+    """The phrases that are tokens; None where none were joined."""
+    phrase_settings: PhraseSettings | None = None
+    """How they were found; None where they were given."""
 
 
 class StoredTokens(Sequence[str]):
@@ -99,11 +108,13 @@ def open_corpus(path: Path) -> Corpus:
         tokenizer = Tokenizer.from_json(description["tokenizer"])
         report = CorpusReport.from_json(description["report"])
         min_count, sizes = description["min_count"], description["files"]
-        if type(min_count) is not int or set(sizes) != set(DATA_FILES):
+        joining, phrase_settings = _read_joining(description.get("phrases"))
+        data_files = DATA_FILES if joining is None else (*DATA_FILES, *PHRASE_FILES)
+        if type(min_count) is not int or set(sizes) != set(data_files):
             raise ValueError
     except (KeyError, TypeError, ValueError):
         raise Corrupt(f"{path / DESCRIPTION_FILE}: not a description of a corpus") from None
-    for name in DATA_FILES:
+    for name in data_files:
         _check_size(path / name, sizes[name])
     counts = _map(path / COUNTS_FILE, "<i8", report.kept_types)
     token_ids = _map(path / IDS_FILE, "<i4", report.words)
@@ -121,11 +132,26 @@ def open_corpus(path: Path) -> Corpus:
         tokens=StoredTokens(path / VOCABULARY_FILE, len(counts)),
         counts=counts,
         report=report,
+        phrases=None if joining is None else _map_phrases(path, joining),
+        phrase_settings=phrase_settings,
     )
 
 
-def describe(folder: Path, *, tokenizer: Tokenizer, min_count: int, report: CorpusReport) -> bytes:
+def describe(
+    folder: Path,
+    *,
+    tokenizer: Tokenizer,
+    min_count: int,
+    phrases: PhraseSettings | Phrases | None,
+    report: CorpusReport,
+) -> bytes:
     """The bytes of corpus.json for the data files that lie in ``folder``."""
+    names: tuple[str, ...] = DATA_FILES
+    joined: dict[str, Any] = {}
+    if phrases is not None:
+        names += PHRASE_FILES
+        found = phrases.to_json() if isinstance(phrases, PhraseSettings) else None
+        joined = {"phrases": {"joining": phrases.joining.to_json(), "settings": found}}
     return encode_json(
         {
             "format_version": FORMAT_VERSION,
@@ -133,9 +159,26 @@ def describe(folder: Path, *, tokenizer: Tokenizer, min_count: int, report: Corp
             "tokenizer": tokenizer.to_json(),
             "min_count": min_count,
             "report": report.to_json(),
-            "files": {name: (folder / name).stat().st_size for name in DATA_FILES},
+            "files": {name: (folder / name).stat().st_size for name in names},
+            **joined,
         }
     )
+
+
+def _read_joining(value: Any) -> tuple[Joining | None, PhraseSettings | None]:
+    if value is None:
+        return None, None
+    settings = value["settings"]
+    return Joining.from_json(value["joining"]), None if settings is None else PhraseSettings.from_json(
+        settings
+    )
+
+
+def _map_phrases(path: Path, joining: Joining) -> Phrases:
+    try:
+        return Phrases.map(joining, path / PHRASES_FILE, path / INDEX_FILE)
+    except Corrupt as error:
+        raise Corrupt(f"{path}/{error}") from None
 
 
 def _read_description(path: Path) -> dict[str, Any]:

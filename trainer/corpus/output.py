@@ -10,8 +10,10 @@ from pathlib import Path
 
 from artifact.errors import InputError
 from artifact.files import sync_file, sync_folder
-from trainer.corpus.folder import DATA_FILES, DESCRIPTION_FILE, is_corpus
+from trainer.corpus.folder import DATA_FILES, DESCRIPTION_FILE, PHRASE_FILES, is_corpus
 from trainer.corpus.sources import show
+
+_OWN_FILES = {*DATA_FILES, *PHRASE_FILES, DESCRIPTION_FILE}
 
 
 @contextmanager
@@ -34,7 +36,7 @@ def replace_corpus(output: Path) -> Iterator[Path]:
     try:
         yield draft
         for file in draft.iterdir():
-            if file.name not in DATA_FILES and file.name != DESCRIPTION_FILE:
+            if file.name not in _OWN_FILES:
                 file.unlink()
             else:
                 sync_file(file)
@@ -54,7 +56,7 @@ def _check_free(output: Path) -> None:
         return
     if not output.is_dir():
         raise InputError(f"cannot write a corpus to {show(output)}: a file is there")
-    others = {entry.name for entry in output.iterdir()} - {*DATA_FILES, DESCRIPTION_FILE}
+    others = {entry.name for entry in output.iterdir()} - _OWN_FILES
     if others or (any(output.iterdir()) and not is_corpus(output)):
         shown = f" ({show(min(others))})" if others else ""
         raise InputError(
