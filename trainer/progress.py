@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from trainer.console import Console, format_count, format_seconds
+from trainer.console import Console, format_bytes, format_count, format_seconds
 from trainer.loop import Status
 
 JSON_INTERVAL_S = 1.0
@@ -31,6 +31,7 @@ _NAMES = {
 _UNITS = {
     "count": "B",
     "encode": "words",
+    "phrases": "words",
     "download": "B",
     "n-grams": "words",
     "mixture": "words",
@@ -157,13 +158,12 @@ class BarProgress(Progress):
             return
         bar = self._show(stage, total)
         seconds = time.monotonic() - self._started
-        unit = _UNITS.get(stage, "B")
-        gap = "" if unit == "B" else " "
-        parts = [f"{format_count(done)}{gap}{unit}"]
-        if total is not None and done < total:
-            parts = [f"{format_count(done)} of {format_count(total)}{gap}{unit}"]
+        show = format_bytes if (unit := _UNITS.get(stage, "B")) == "B" else format_count
+        counted = "" if unit == "B" else f" {unit}"
+        amount = show(done) if total is None or done == total else f"{show(done)} of {show(total)}"
+        parts = [f"{amount}{counted}"]
         if seconds > 0.5:
-            parts.append(f"{format_count(done / seconds)}{gap}{unit}/s")
+            parts.append(f"{show(done / seconds)}{counted}/s")
         self._update(bar, done, parts)
 
     def warming_up(self) -> None:
