@@ -119,7 +119,7 @@ class WordVectorSettings:
 
 @dataclass(frozen=True)
 class SampleRecipe(WordVectorSettings):
-    """For small texts, such as the generated sample: many epochs of the plain model, in well under a minute."""
+    """For texts of some hundred thousand words, such as the generated sample: short vectors, more epochs."""
 
     dim: int = 50
     epochs: int = 10
