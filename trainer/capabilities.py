@@ -65,6 +65,7 @@ WORD_VECTOR_ENGINES = (
         name="fast",
         build=_build_fast,
         losses=LOSSES,
+        subwords=True,
         own_options=("shared_negatives", "context_gradient"),
     ),
     Engine(

@@ -148,19 +148,18 @@ class Origin:
             raise ValueError("reopened for a training that has begun")
         arrays, values = learner.state()
         size, tokens = len(extended.old_ids), extended.corpus.tokens
-        joined = {name: arrays[name].copy() for name in TABLES}
-        joined["input"][extended.old_ids] = tables["input"][:size]
-        joined["output"][extended.old_ids] = tables["output"]
+        arrays["input"][extended.old_ids] = tables["input"][:size]
+        arrays["output"][extended.old_ids] = tables["output"]
         if settings.subwords is not None:
             ngrams = Ngrams(*settings.subwords, settings.buckets)
             try:
                 buckets = find_buckets(len(tables["input"]), list(self.embedding.vocabulary), ngrams)
             except Corrupt as error:
                 raise InputError(f"{self.where}: {error}") from None
-            now = find_buckets(len(joined["input"]), tokens, ngrams)
+            now = find_buckets(len(arrays["input"]), tokens, ngrams)
             _, there, here = np.intersect1d(buckets, now, assume_unique=True, return_indices=True)
-            joined["input"][len(tokens) + here] = tables["input"][size + there]
-        learner.restore(arrays | joined, values)
+            arrays["input"][len(tokens) + here] = tables["input"][size + there]
+        learner.restore(arrays, values)
 
 
 def find_origin(store: Store, arguments: Arguments, *, resumed_from: str | None) -> Origin | None:
