@@ -90,6 +90,16 @@ def test_what_was_changed_is_counted(name, content):
     assert scanner.long_words == words - sum(words for _, words, _ in counting.blocks)
 
 
+@pytest.mark.parametrize(
+    ("name", "joint"),
+    [("letters", ""), ("whitespace", ""), *(("words", joint) for joint in ("", "'", "\u200d", "\u0301"))],
+)
+def test_every_pair_of_nasty_things(name, joint):
+    pairs = [first + joint + second for first in ["", "a", *NASTY] for second in NASTY]
+    text = "\n".join(f"{pair} a{pair} {pair}a" for pair in pairs)
+    check([HEAD + text.encode()], name, threads=1, piece_bytes=1 << 20, line_bytes=1 << 20)
+
+
 def generate_text(seed, words, alphabet):
     rng = random.Random(seed)
     makes = ["".join(rng.choices(alphabet, k=rng.randint(1, 12))) for _ in range(words)]

@@ -37,20 +37,19 @@ class Characters:
 @functools.cache
 def tabulate(tokenizer: Tokenizer) -> Characters:
     """The tables for a tokenizer."""
-    lower = _lower_cased()
     kinds = np.zeros(_CODE_POINTS, np.uint8)
     spelled = np.arange(_CODE_POINTS, dtype=np.uint32)
-    traits, classes = _composition(lower)
+    traits, classes = _composition()
     if tokenizer.name == "letters":
         kinds[ord("a") : ord("z") + 1] = kinds[ord("A") : ord("Z") + 1] = kernels.START | kernels.CONTINUE
         kinds[ord("0") : ord("9") + 1] = kernels.DIGIT
-        spelled[: ord("z")] = lower[: ord("z")]
+        spelled[ord("A") : ord("Z") + 1] += ord("a") - ord("A")
     elif tokenizer.name == "whitespace":
         kinds[:] = kernels.START | kernels.CONTINUE
         kinds[[0, *(code_point for code_point in chain(*ASSIGNED) if chr(code_point).isspace())]] = 0
     else:
         kinds[:] = _word_kinds()
-        spelled = lower
+        spelled = _lower_cased()
         for joiner, spelling in JOINERS.items():
             kinds[ord(joiner)] = kernels.JOIN
             if spelling:
@@ -82,8 +81,12 @@ def _lower_cased() -> NDArray[np.uint32]:
     return lower
 
 
-def _composition(lower: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """[code points] the traits that decide about NFC, and the canonical combining classes."""
+def _composition() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """[code points] the traits that decide about NFC, and the canonical combining classes.
+
+    What they let pass is in NFC and stays so in lower case: each capital whose small letter takes a mark takes some
+    mark itself (H̱ stays as it is while ẖ has a code point of its own, but there is Ĥ).
+    """
     traits = np.zeros(_CODE_POINTS, np.uint8)
     classes = np.zeros(_CODE_POINTS, np.uint8)
     for part in ASSIGNED:
@@ -108,8 +111,6 @@ def _composition(lower: NDArray[np.uint32]) -> tuple[NDArray[np.uint8], NDArray[
     traits[0x1161:0x1176] |= kernels.MAY_COMPOSE
     traits[0xAC00:0xD7A4:28] |= kernels.MAY_TAKE
     traits[0x11A8:0x11C3] |= kernels.MAY_COMPOSE
-    # Where a letter takes no mark, its lower case may: H̱ stays, ẖ has a code point of its own.
-    traits |= traits[lower] & kernels.MAY_TAKE
     return traits, classes
 
 
