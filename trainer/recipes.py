@@ -126,6 +126,13 @@ class SampleRecipe(WordVectorSettings):
 
 
 @dataclass(frozen=True)
+class SmallRecipe(WordVectorSettings):
+    """For texts of about a million words, such as Penn Treebank: twenty epochs."""
+
+    epochs: int = 20
+
+
+@dataclass(frozen=True)
 class BookRecipe(WordVectorSettings):
     """The CBOW of Deep Learning from Scratch 2, chapter 4: Adam, batches of 100, ten epochs, no subsampling."""
 
@@ -138,7 +145,11 @@ class BookRecipe(WordVectorSettings):
     models: ClassVar[tuple[str, ...]] = ("cbow",)
 
 
-RECIPES: dict[str, type[WordVectorSettings]] = {"sample": SampleRecipe, "book": BookRecipe}
+RECIPES: dict[str, type[WordVectorSettings]] = {
+    "sample": SampleRecipe,
+    "small": SmallRecipe,
+    "book": BookRecipe,
+}
 
 
 def recipe_options(name: str, *, model: str) -> dict[str, Any]:
