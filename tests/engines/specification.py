@@ -1,6 +1,5 @@
 """The engine's training written with the plain models, in float64: same chunks, same negatives, one update after the other."""
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,15 +11,8 @@ from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, Huffman
 from trainer.layers.negative_sampling import NegativeSamplingLoss
 from trainer.models.cbow import CBOW
 from trainer.models.skipgram import SkipGram
-from trainer.recipes import WordVectorSettings
 
 BACKEND = numpy_backend()
-
-
-@dataclass(frozen=True)
-class Settings(WordVectorSettings):
-    shared_negatives: int = 16
-    context_gradient: float = 1.0
 
 
 def make_corpus(lines, size):
@@ -51,12 +43,12 @@ class Specification:
             tree = HuffmanTree(corpus.counts, backend=BACKEND)
             self.output = HierarchicalSoftmaxLoss(self.outputs, tree=tree, backend=BACKEND)
         else:
-            weight = self.settings.negatives / learner.shared_negatives
+            weight = self.settings.negatives / learner.settings.shared_negatives
             self.output = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=weight)
 
     def train(self, piece):
         """Returns (examples, loss) of the blocks that the engine measures."""
-        learner, corpus, shared = self.learner, self.corpus, self.learner.shared_negatives
+        learner, corpus, shared = self.learner, self.corpus, self.learner.settings.shared_negatives
         key, words, ends = (
             np.uint64(piece_key(self.settings.seed, piece)),
             np.zeros(learner.chunk, np.int32),
@@ -110,7 +102,7 @@ class Specification:
         hierarchical = self.settings.loss == "hierarchical-softmax"
         if cbow:
             model = CBOW(
-                vectors, output=self.output, backend=BACKEND, context_gradient=self.learner.context_gradient
+                vectors, output=self.output, backend=BACKEND, context_gradient=self.settings.context_gradient
             )
         else:
             model = SkipGram(vectors, output=self.output, backend=BACKEND)

@@ -1,17 +1,18 @@
 import numpy as np
 import pytest
-from engines.specification import Settings, Specification, make_corpus
+from engines.specification import Specification, make_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from trainer.engines.cpu import CpuLearner
+from trainer.recipes import WordVectorSettings
 
 LINES = st.lists(st.lists(st.integers(-1, 11), min_size=1, max_size=60), min_size=1, max_size=30)
 
 
 def compare(lines, seed, **options):
     corpus = make_corpus(lines, 12)
-    learner = CpuLearner(corpus, Settings(threads=1, seed=seed, **options))
+    learner = CpuLearner(corpus, WordVectorSettings(threads=1, seed=seed, **options))
     rng = np.random.default_rng(seed)
     arrays, values = learner.state()
     learner.restore({name: rng.normal(0, 0.5, table.shape) for name, table in arrays.items()}, values)
@@ -41,7 +42,7 @@ def compare(lines, seed, **options):
     loss=st.sampled_from(["negative-sampling", "hierarchical-softmax"]),
 )
 def test_a_piece_of_training_is_what_the_plain_models_compute(lines, seed, **options):
-    compare(lines, seed, buckets=50, learning_rate=0.05, **options)
+    compare(lines, seed, buckets=50, learning_rate=0.01, **options)
 
 
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])

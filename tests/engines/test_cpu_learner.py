@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from engines.specification import Settings, make_corpus
+from engines.specification import make_corpus
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +10,7 @@ from trainer.engines.cpu import CpuLearner
 from trainer.engines.sampling import PIECE, fill_chunk, keep_thresholds, negative_table
 from trainer.engines.subwords import subword_rows
 from trainer.engines.tables import CHUNK
+from trainer.recipes import WordVectorSettings
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,9 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("threads", [1, 3])
 def test_words_of_a_topic_end_up_closer_than_words_of_two(corpus, kind, threads):
-    options = Settings(dim=20, window=3, epochs=5, threads=threads, subsample=0, buckets=1000, **kind)
+    options = WordVectorSettings(
+        dim=20, window=3, epochs=5, threads=threads, subsample=0, buckets=1000, **kind
+    )
     learner = CpuLearner(corpus, options)
     steps = train(learner)
     assert sum(step.words for step in steps) == learner.total_words == learner.words_done == 5 * 36000
@@ -57,7 +60,7 @@ def test_words_of_a_topic_end_up_closer_than_words_of_two(corpus, kind, threads)
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_one_thread_is_the_same_bit_for_bit_and_goes_on_from_any_step(corpus, kind):
-    options = Settings(dim=20, epochs=1, threads=1, buckets=100, seed=4, **kind)
+    options = WordVectorSettings(dim=20, epochs=1, threads=1, buckets=100, seed=4, **kind)
     whole, parted = CpuLearner(corpus, options), CpuLearner(corpus, options)
     steps = train(whole)
     parted.advance()
@@ -70,14 +73,16 @@ def test_one_thread_is_the_same_bit_for_bit_and_goes_on_from_any_step(corpus, ki
 
 
 def test_another_seed_is_another_training(corpus):
-    first, second = (CpuLearner(corpus, Settings(dim=20, epochs=1, threads=1, seed=seed)) for seed in (1, 2))
+    first, second = (
+        CpuLearner(corpus, WordVectorSettings(dim=20, epochs=1, threads=1, seed=seed)) for seed in (1, 2)
+    )
     train(first)
     train(second)
     assert not np.allclose(first.vectors(), second.vectors())
 
 
 def test_output_weight_adds_output_vectors(corpus):
-    learner = CpuLearner(corpus, Settings(dim=20, epochs=1, threads=1, output_weight=0.5))
+    learner = CpuLearner(corpus, WordVectorSettings(dim=20, epochs=1, threads=1, output_weight=0.5))
     train(learner)
     arrays, _ = learner.state()
     np.testing.assert_array_equal(learner.vectors(), arrays["input"] + np.float32(0.5) * arrays["output"])
@@ -85,12 +90,12 @@ def test_output_weight_adds_output_vectors(corpus):
 
 def test_training_goes_on_with_new_words():
     before = CpuLearner(
-        make_corpus([[0, 1, 2, 1] * 5], 3), Settings(dim=20, threads=1, subwords=(2, 3), buckets=9)
+        make_corpus([[0, 1, 2, 1] * 5], 3), WordVectorSettings(dim=20, threads=1, subwords=(2, 3), buckets=9)
     )
     train(before)
     corpus = make_corpus([[0, 1, 2, 3] * 5], 4)
     corpus.tokens = ["new", "w2é", "w0é", "other"]
-    after = CpuLearner(corpus, Settings(dim=20, threads=1, subwords=(2, 3), buckets=9))
+    after = CpuLearner(corpus, WordVectorSettings(dim=20, threads=1, subwords=(2, 3), buckets=9))
     own = after.state()[0]["input"].copy()
     assert after.warm_start(["w0é", "w1é", "w2é"], before.state()[0]) == 2
     old, new = before.state()[0], after.state()[0]
@@ -104,15 +109,17 @@ def test_training_goes_on_with_new_words():
 
 def test_what_cannot_be_trained_is_refused(corpus):
     with pytest.raises(InputError, match="2 are the least"):
-        CpuLearner(make_corpus([[0, 0]], 1), Settings())
+        CpuLearner(make_corpus([[0, 0]], 1), WordVectorSettings())
     with pytest.raises(InputError, match="no output vectors"):
-        CpuLearner(corpus, Settings(loss="hierarchical-softmax", output_weight=0.5))
-    lonely = CpuLearner(make_corpus([[0], [1], [-1, 0, -1]], 2), Settings(threads=1))
+        CpuLearner(corpus, WordVectorSettings(loss="hierarchical-softmax", output_weight=0.5))
+    with pytest.raises(InputError, match="published as they are"):
+        CpuLearner(corpus, WordVectorSettings(subwords=(3, 6), output_weight=0.5))
+    lonely = CpuLearner(make_corpus([[0], [1], [-1, 0, -1]], 2), WordVectorSettings(threads=1))
     with pytest.raises(InputError, match="nothing to learn from"):
         train(lonely)
-    learner = CpuLearner(corpus, Settings(dim=10))
+    learner = CpuLearner(corpus, WordVectorSettings(dim=10))
     with pytest.raises(InputError, match="settings differ"):
-        learner.restore(*CpuLearner(corpus, Settings(dim=11)).state())
+        learner.restore(*CpuLearner(corpus, WordVectorSettings(dim=11)).state())
 
 
 LINES = st.lists(st.lists(st.integers(-1, 3), min_size=1, max_size=400), min_size=1, max_size=12)

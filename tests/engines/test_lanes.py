@@ -36,6 +36,11 @@ def match_lanes(ids, token_id):
 
 
 @njit
+def band_row(factor, center, window, low, high, first, row):
+    lanes.band_row(factor, center, window, low, high, first, row)
+
+
+@njit
 def prefetch_row(vectors, row):
     lanes.prefetch_row(vectors, row)
 
@@ -137,3 +142,21 @@ def test_masked_sigmoid_and_matching_lanes():
     assert match_lanes(ids.ctypes.data, 3) == 0b101
     assert match_lanes(ids.ctypes.data, 22) == 1 << 15
     assert match_lanes(ids.ctypes.data, 99) == 0
+
+
+@settings(deadline=None)
+@given(
+    center=st.integers(0, 60),
+    window=st.integers(1, 30),
+    low=st.integers(0, 60),
+    high=st.integers(0, 60),
+    first=st.sampled_from([0, 16, 32]),
+)
+def test_band_row_weighs_the_words_around(center, window, low, high, first):
+    low, high = max(low, center - window), min(high, center + window + 1)
+    row = table(np.random.default_rng(center), 1, 1)
+    lane = first + np.arange(16)
+    inside = (lane >= low) & (lane < high) & (lane != center)
+    expected = 0.5 * (window + 1 - np.abs(lane - center)) * (1 - twins.sigmoid(row[0])) * inside
+    band_row(np.float32(0.5), center, window, low, high, first, row.ctypes.data)
+    np.testing.assert_allclose(row[0], expected, rtol=1e-5, atol=1e-5)

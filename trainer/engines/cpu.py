@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from artifact.errors import InputError
 from trainer.corpus import Corpus
+from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
-from trainer.engines.lanes import LANES
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.subwords import mean_vectors, subword_rows
 from trainer.engines.tables import BLOCK, Workspace, aligned_zeros, first_inputs
@@ -22,8 +22,6 @@ from trainer.loop import Step
 from trainer.recipes import WordVectorSettings
 
 LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.025}
-SHARED_NEGATIVES = 16
-CONTEXT_GRADIENT = 1.0
 LEAST_RATE = 1e-4  # of the rate at the start
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
@@ -46,10 +44,10 @@ class CpuLearner:
             raise InputError(
                 "hierarchical softmax has no output vectors of words to publish: set output_weight to 0"
             )
+        if settings.output_weight and settings.subwords is not None:
+            raise InputError("words made of subwords are published as they are: set output_weight to 0")
         self.settings = settings
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
-        self.shared_negatives = int(getattr(settings, "shared_negatives", SHARED_NEGATIVES))
-        self.context_gradient = float(getattr(settings, "context_gradient", CONTEXT_GRADIENT))
         self._token_ids, self._line_starts = _frozen(corpus.token_ids), _frozen(corpus.line_starts)
         self._pieces = -(-len(self._token_ids) // PIECE)
         self.total_words = len(self._token_ids) * settings.epochs
@@ -72,7 +70,7 @@ class CpuLearner:
             rows += settings.buckets
         starts, ngrams = self._subwords or (None, None)
         self.chunk = choose_chunk(
-            corpus.counts, self._keep, window=settings.window, starts=starts, rows=ngrams
+            corpus.counts, self._keep, window=settings.window, dim=settings.dim, starts=starts, rows=ngrams
         )
         self._inputs = first_inputs(rows, settings.dim, settings.seed)
         self._outputs = aligned_zeros(size - 1 if self._paths else size, settings.dim)
@@ -135,6 +133,10 @@ class CpuLearner:
             vectors += np.float32(self.settings.output_weight) * self._outputs[:, : self.settings.dim]
         return vectors
 
+    def ngram_vectors(self) -> NDArray[np.float32]:
+        """[buckets, D]: the rows of hashed n-grams, whose mean is the vector of a word never seen; none without subwords."""
+        return self._inputs[len(self._tokens) :, : self.settings.dim].copy()
+
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Both tables, and the position in the text, from which all that is random follows."""
         arrays = {name: table[:, : self.settings.dim].copy() for name, table in self._tables().items()}
@@ -182,7 +184,7 @@ class CpuLearner:
         return {"input": self._inputs, "output": self._outputs}
 
     def _new_workspace(self) -> Workspace:
-        settings, shared = self.settings, self.shared_negatives
+        settings, shared = self.settings, self.settings.shared_negatives
         near = BLOCK + 2 * settings.window
         constants = {
             "inputs": self._inputs.ctypes.data,
@@ -196,7 +198,7 @@ class CpuLearner:
             constants |= {f"{kind}_starts": starts, f"{kind}_rows": rows}
         if self._paths is not None:
             near = int(np.diff(self._paths[0]).max())
-        rates = {"negative_weight": settings.negatives / shared, "context_rate": self.context_gradient}
+        rates = {"negative_weight": settings.negatives / shared, "context_rate": settings.context_gradient}
         return Workspace(
             dim=settings.dim,
             negatives=shared,

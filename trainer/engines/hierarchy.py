@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from trainer.backend import choose
 from trainer.engines.compiling import compiled
-from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
+from trainer.engines.emission import LANES, ROW_BYTES
+from trainer.engines.lanes import prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import score_rows
 from trainer.engines.rows import multiply_rows

@@ -11,120 +11,42 @@ Every kernel has a NumPy twin in tests/engines/twins.py. Nothing here checks a b
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
-cgutils: Any = untyped
+from trainer.engines.emission import (
+    FLOAT,
+    INT,
+    LANE,
+    LANES,
+    ROW_BYTES,
+    accumulator,
+    call,
+    cgutils,
+    constant,
+    equal_lanes,
+    kernel,
+    load,
+    multiply_add,
+    offset,
+    scalar,
+    splat,
+    store,
+)
 
-LANES = 16
-ROW_BYTES = 4 * LANES  # of one vector
 HAS_32_WIDE_REGISTERS = bool(llvm.get_host_cpu_features().get("avx512f", False))
 TILE_ROWS, TILE_VECTORS = (
     (4, 4) if HAS_32_WIDE_REGISTERS else (2, 3)
 )  # accumulators, some registers left over
 SCORE_ROWS = 16 if HAS_32_WIDE_REGISTERS else 4
 
-_FLOAT = ir.FloatType()
-_LANE = ir.VectorType(_FLOAT, LANES)
-_INT = ir.IntType(64)
 
-
-# ---- how a kernel is written: addresses are 64-bit integers, lanes are values ----
-
-
-def _at(builder: Any, base: Any, index: Any, size: int) -> Any:
-    """The address ``base + index * size``; `index` is a Python int or a 64-bit value."""
-    if isinstance(index, int):
-        return builder.add(base, _INT(index * size))
-    return builder.add(base, builder.mul(index, _INT(size)))
-
-
-def _load(builder: Any, address: Any, vector: int = 0) -> Any:
-    pointer = builder.inttoptr(_at(builder, address, vector, ROW_BYTES), _LANE.as_pointer())
-    return builder.load(pointer, align=4)
-
-
-def _store(builder: Any, value: Any, address: Any, vector: int = 0) -> None:
-    pointer = builder.inttoptr(_at(builder, address, vector, ROW_BYTES), _LANE.as_pointer())
-    builder.store(value, pointer, align=4)
-
-
-def _scalar(builder: Any, address: Any, kind: Any = _FLOAT) -> Any:
-    return builder.load(builder.inttoptr(address, kind.as_pointer()))
-
-
-def _splat(builder: Any, value: Any) -> Any:
-    one = builder.insert_element(ir.Constant(_LANE, ir.Undefined), value, ir.IntType(32)(0))
-    return builder.shuffle_vector(
-        one, ir.Constant(_LANE, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-    )
-
-
-def _constant(value: float) -> Any:
-    return ir.Constant(_LANE, [ir.Constant(_FLOAT, value)] * LANES)
-
-
-def _equal_lanes(builder: Any, ids: Any, token_id: Any) -> Any:
-    kind = ir.VectorType(ir.IntType(32), LANES)
-    here = builder.load(builder.inttoptr(ids, kind.as_pointer()), align=4)
-    wanted = builder.trunc(token_id, ir.IntType(32))
-    one = builder.insert_element(ir.Constant(kind, ir.Undefined), wanted, ir.IntType(32)(0))
-    every = builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), ir.Constant(kind, [0] * LANES))
-    return builder.icmp_signed("==", here, every)
-
-
-def _call(builder: Any, name: str, result: Any, arguments: list[Any], flags: tuple[str, ...] = ()) -> Any:
-    kind = ir.FunctionType(result, [a.type for a in arguments])
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, fastmath=flags)
-
-
-def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    """``a * b + c``, fused where the machine has it."""
-    return _call(builder, "llvm.fmuladd.v16f32", _LANE, [a, b, c])
-
-
-def _accumulator(builder: Any) -> Any:
-    """A stack slot of lanes, set to zero here; LLVM turns it into a register."""
-    slot = cgutils.alloca_once(builder, _LANE)
-    builder.store(_constant(0.0), slot)
-    return slot
-
-
-def _kernel(emit: Callable[..., None]) -> Any:
-    """Make ``emit(builder, *arguments)`` callable from Numba.
-
-    Parameters annotated ``int`` are shapes: constants in the calling code, unrolled here. All others come as LLVM
-    values: ``float`` as float32, the rest (addresses, counts) as 64-bit integers.
-    """
-    names = list(inspect.signature(emit).parameters)[1:]
-    shapes = {name for name in names if emit.__annotations__[name] == "int"}
-    kind = {name: types.float32 if emit.__annotations__[name] == "float" else types.int64 for name in names}
-
-    def define(_typing: Any, *arguments: Any) -> Any:
-        given = dict(zip(names, arguments, strict=True))
-        fixed = {name: given[name].literal_value for name in shapes}
-        signature = types.void(*[given[name] if name in shapes else kind[name] for name in names])
-
-        def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
-            emit(builder, **dict(zip(names, values, strict=True)) | fixed)
-            return context.get_dummy_value()
-
-        return signature, generate
-
-    define.__name__, define.__doc__ = emit.__name__, emit.__doc__
-    parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in ("_typing", *names)]
-    setattr(define, "__signature__", inspect.Signature(parameters))  # noqa: B010  (mypy: no such attribute)
-    return intrinsic(prefer_literal=True)(define)
-
-
-@_kernel
+@kernel
 def multiply_tile(
     b: Any,
     keep: int,
@@ -139,89 +61,89 @@ def multiply_tile(
     at: Any,
 ) -> None:
     """``out[i][at:at+width] += sum_k a[i, k] * items[k][at:at+width]`` for `rows` output rows, at in bytes; = without `keep`."""
-    sums = [[_accumulator(b) for _ in range(width)] for _ in range(rows)]
+    sums = [[accumulator(b) for _ in range(width)] for _ in range(rows)]
     with cgutils.for_range(b, count) as loop:
-        item = b.add(_scalar(b, _at(b, items, loop.index, 8), _INT), at)
-        lanes = [_load(b, item, v) for v in range(width)]
+        item = b.add(scalar(b, offset(b, items, loop.index, 8), INT), at)
+        lanes = [load(b, item, v) for v in range(width)]
         here = b.add(a, b.mul(loop.index, a_item))
         for i in range(rows):
-            factor = _splat(b, _scalar(b, b.add(here, b.mul(a_row, _INT(i)))))
+            factor = splat(b, scalar(b, b.add(here, b.mul(a_row, INT(i)))))
             for v in range(width):
-                b.store(_multiply_add(b, factor, lanes[v], b.load(sums[i][v])), sums[i][v])
+                b.store(multiply_add(b, factor, lanes[v], b.load(sums[i][v])), sums[i][v])
     for i in range(rows):  # one row after the other: the same row may stand in the list twice
-        row = b.add(_scalar(b, _at(b, out, i, 8), _INT), at)
+        row = b.add(scalar(b, offset(b, out, i, 8), INT), at)
         for v in range(width):
             total = b.load(sums[i][v])
-            _store(b, b.fadd(_load(b, row, v), total) if keep else total, row, v)
+            store(b, b.fadd(load(b, row, v), total) if keep else total, row, v)
 
 
-@_kernel
+@kernel
 def window_panel(
     b: Any, width: int, keep: int, window: Any, source: Any, out: Any, scale: Any, count: Any, at: Any
 ) -> None:
     """Triangular window sums of `count` rows, by two running sums; see :func:`add_windows`."""
-    total = [_accumulator(b) for _ in range(width)]
-    slope = [_accumulator(b) for _ in range(width)]
+    total = [accumulator(b) for _ in range(width)]
+    slope = [accumulator(b) for _ in range(width)]
 
     def lanes(index: Any) -> list[Any]:
-        row = b.add(_scalar(b, _at(b, source, index, 8), _INT), at)
-        return [_load(b, row, v) for v in range(width)]
+        row = b.add(scalar(b, offset(b, source, index, 8), INT), at)
+        return [load(b, row, v) for v in range(width)]
 
-    with cgutils.for_range(b, b.add(window, _INT(1))) as loop:  # sums of the first row, from scratch
+    with cgutils.for_range(b, b.add(window, INT(1))) as loop:  # sums of the first row, from scratch
         i = loop.index
-        height = b.uitofp(b.add(i, _INT(1)), _FLOAT)
-        left, right = lanes(b.sub(i, window)), lanes(b.sub(b.add(window, _INT(1)), i))
-        tall, less = _splat(b, height), _splat(b, b.uitofp(i, _FLOAT))
+        height = b.uitofp(b.add(i, INT(1)), FLOAT)
+        left, right = lanes(b.sub(i, window)), lanes(b.sub(b.add(window, INT(1)), i))
+        tall, less = splat(b, height), splat(b, b.uitofp(i, FLOAT))
         for v in range(width):
-            both = _multiply_add(b, less, right[v], b.load(total[v]))
-            b.store(_multiply_add(b, tall, left[v], both), total[v])
+            both = multiply_add(b, less, right[v], b.load(total[v]))
+            b.store(multiply_add(b, tall, left[v], both), total[v])
             b.store(b.fadd(b.load(slope[v]), b.fsub(right[v], left[v])), slope[v])
-    peak = b.fneg(_splat(b, b.uitofp(b.add(window, _INT(1)), _FLOAT)))
+    peak = b.fneg(splat(b, b.uitofp(b.add(window, INT(1)), FLOAT)))
     with cgutils.for_range(b, count) as loop:
         i = loop.index
-        here, after = lanes(i), lanes(b.add(i, _INT(1)))
-        enters, leaves = lanes(b.add(i, b.add(window, _INT(2)))), lanes(b.sub(i, window))
-        factor = _splat(b, _scalar(b, _at(b, scale, i, 4)))
-        row = b.add(_scalar(b, _at(b, out, i, 8), _INT), at)
+        here, after = lanes(i), lanes(b.add(i, INT(1)))
+        enters, leaves = lanes(b.add(i, b.add(window, INT(2)))), lanes(b.sub(i, window))
+        factor = splat(b, scalar(b, offset(b, scale, i, 4)))
+        row = b.add(scalar(b, offset(b, out, i, 8), INT), at)
         for v in range(width):
-            around = _multiply_add(b, peak, here[v], b.load(total[v]))
-            _store(
+            around = multiply_add(b, peak, here[v], b.load(total[v]))
+            store(
                 b,
-                _multiply_add(b, factor, around, _load(b, row, v)) if keep else b.fmul(factor, around),
+                multiply_add(b, factor, around, load(b, row, v)) if keep else b.fmul(factor, around),
                 row,
                 v,
             )
             b.store(b.fadd(b.load(total[v]), b.load(slope[v])), total[v])
-            change = _multiply_add(b, _constant(-2.0), after[v], b.fadd(enters[v], leaves[v]))
+            change = multiply_add(b, constant(-2.0), after[v], b.fadd(enters[v], leaves[v]))
             b.store(b.fadd(b.load(slope[v]), change), slope[v])
 
 
-@_kernel
+@kernel
 def scale_row(b: Any, keep: int, vectors: Any, factor: float, source: Any, out: Any) -> None:
     """``out = factor * source``, or ``out += factor * source`` with `keep`."""
-    factor = _splat(b, factor)
+    factor = splat(b, factor)
     with cgutils.for_range(b, vectors) as loop:
-        here, there = _at(b, source, loop.index, ROW_BYTES), _at(b, out, loop.index, ROW_BYTES)
-        value = _load(b, here)
-        _store(b, _multiply_add(b, factor, value, _load(b, there)) if keep else b.fmul(factor, value), there)
+        here, there = offset(b, source, loop.index, ROW_BYTES), offset(b, out, loop.index, ROW_BYTES)
+        value = load(b, here)
+        store(b, multiply_add(b, factor, value, load(b, there)) if keep else b.fmul(factor, value), there)
 
 
-@_kernel
+@kernel
 def dot_row(b: Any, vectors: Any, left: Any, right: Any, out: Any) -> None:
     """``out[0] = sum(left * right)``."""
-    total = _accumulator(b)
+    total = accumulator(b)
     with cgutils.for_range(b, vectors) as loop:
-        here, there = _at(b, left, loop.index, ROW_BYTES), _at(b, right, loop.index, ROW_BYTES)
-        b.store(_multiply_add(b, _load(b, here), _load(b, there), b.load(total)), total)
-    start = ir.Constant(_FLOAT, -0.0)
-    value = _call(b, "llvm.vector.reduce.fadd.v16f32", _FLOAT, [start, b.load(total)], ("reassoc",))
-    b.store(value, b.inttoptr(out, _FLOAT.as_pointer()))
+        here, there = offset(b, left, loop.index, ROW_BYTES), offset(b, right, loop.index, ROW_BYTES)
+        b.store(multiply_add(b, load(b, here), load(b, there), b.load(total)), total)
+    start = ir.Constant(FLOAT, -0.0)
+    value = call(b, "llvm.vector.reduce.fadd.v16f32", FLOAT, [start, b.load(total)], ("reassoc",))
+    b.store(value, b.inttoptr(out, FLOAT.as_pointer()))
 
 
-@_kernel
+@kernel
 def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
     """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``; out is contiguous."""
-    rows = [_load(b, b.add(_scalar(b, _at(b, source, i, 8), _INT), at)) for i in range(LANES)]
+    rows = [load(b, b.add(scalar(b, offset(b, source, i, 8), INT), at)) for i in range(LANES)]
     index = ir.VectorType(ir.IntType(32), LANES)
     step = 1
     while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
@@ -234,23 +156,23 @@ def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
                 rows[i + step] = b.shuffle_vector(top, bottom, high)
         step *= 2
     for j in range(LANES):
-        _store(b, rows[j], out, j)
+        store(b, rows[j], out, j)
 
 
-@_kernel
+@kernel
 def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
     """Ask for a row that will be read and written soon."""
     flag = ir.IntType(32)
     with cgutils.for_range(b, vectors) as loop:
-        line = b.inttoptr(_at(b, row, loop.index, ROW_BYTES), ir.IntType(8).as_pointer())
-        _call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
+        line = b.inttoptr(offset(b, row, loop.index, ROW_BYTES), ir.IntType(8).as_pointer())
+        call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
 
 
 def _match_lanes(_typing: Any, _ids: Any, _token_id: Any) -> Any:
 
     def generate(_context: Any, b: Any, _signature: Any, values: Any) -> Any:
-        mask = b.bitcast(_equal_lanes(b, *values), ir.IntType(LANES))
-        return b.zext(mask, _INT)
+        mask = b.bitcast(equal_lanes(b, *values), ir.IntType(LANES))
+        return b.zext(mask, INT)
 
     return types.int64(types.int64, types.int64), generate
 
@@ -271,20 +193,47 @@ _SIGMOID_P = (
 _SIGMOID_Q = (1.0, 0.11692879348993301, 0.0016335025429725647, 5.311234872351633e-06, 3.3022353740363997e-09)
 
 
-@_kernel
-def sigmoid_row(b: Any, masked: int, factor: float, ids: Any, excluded: Any, row: Any) -> None:
-    """``row = factor * sigmoid(row)`` for one vector; with `masked`, 0 where ``ids == excluded`` (int32 lanes)."""
-    x = _load(b, row)
+def _sigmoid(b: Any, x: Any) -> Any:
     for name, bound in (("llvm.minnum.v16f32", _SIGMOID_REACH), ("llvm.maxnum.v16f32", -_SIGMOID_REACH)):
-        x = _call(b, name, _LANE, [x, _constant(bound)])
+        x = call(b, name, LANE, [x, constant(bound)])
     square = b.fmul(x, x)
-    top, bottom = _constant(_SIGMOID_P[-1]), _constant(_SIGMOID_Q[-1])
+    top, bottom = constant(_SIGMOID_P[-1]), constant(_SIGMOID_Q[-1])
     for p, q in zip(_SIGMOID_P[-2::-1], _SIGMOID_Q[-2::-1], strict=True):
         top, bottom = (
-            _multiply_add(b, top, square, _constant(p)),
-            _multiply_add(b, bottom, square, _constant(q)),
+            multiply_add(b, top, square, constant(p)),
+            multiply_add(b, bottom, square, constant(q)),
         )
-    value = b.fmul(_splat(b, factor), b.fadd(_constant(0.5), b.fdiv(b.fmul(x, top), bottom)))
+    return b.fadd(constant(0.5), b.fdiv(b.fmul(x, top), bottom))
+
+
+@kernel
+def sigmoid_row(b: Any, masked: int, factor: float, ids: Any, excluded: Any, row: Any) -> None:
+    """``row = factor * sigmoid(row)`` for one vector; with `masked`, 0 where ``ids == excluded`` (int32 lanes)."""
+    value = b.fmul(splat(b, factor), _sigmoid(b, load(b, row)))
     if masked:
-        value = b.select(_equal_lanes(b, ids, excluded), _constant(0.0), value)
-    _store(b, value, row)
+        value = b.select(equal_lanes(b, ids, excluded), constant(0.0), value)
+    store(b, value, row)
+
+
+def _lane_numbers(b: Any, first: Any) -> Any:
+    """float32 lanes ``first, first + 1, ...`` for a 64-bit integer."""
+    steps = ir.Constant(LANE, [ir.Constant(FLOAT, float(i)) for i in range(LANES)])
+    return b.fadd(splat(b, b.sitofp(first, FLOAT)), steps)
+
+
+@kernel
+def band_row(
+    b: Any, factor: float, center: Any, window: Any, low: Any, high: Any, first: Any, row: Any
+) -> None:
+    """Scores of one vector, whose lanes are numbered from `first` on, into gradients of the words around `center`:
+
+    ``factor * (window + 1 - |lane - center|) * (1 - sigmoid(row))`` for lanes in ``low .. high`` but `center`, else 0.
+    """
+    lane = _lane_numbers(b, first)
+    far = call(b, "llvm.fabs.v16f32", LANE, [b.fsub(lane, splat(b, b.sitofp(center, FLOAT)))])
+    weight = b.fsub(splat(b, b.sitofp(b.add(window, INT(1)), FLOAT)), far)
+    value = b.fmul(b.fmul(splat(b, factor), weight), _sigmoid(b, b.fneg(load(b, row))))
+    inside = b.fcmp_ordered(">=", lane, splat(b, b.sitofp(low, FLOAT)))
+    inside = b.and_(inside, b.fcmp_ordered("<", lane, splat(b, b.sitofp(high, FLOAT))))
+    inside = b.and_(inside, b.fcmp_ordered(">", far, constant(0.0)))
+    store(b, b.select(inside, value, constant(0.0)), row)

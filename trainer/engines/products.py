@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from trainer.engines.compiling import compiled
-from trainer.engines.lanes import LANES, ROW_BYTES, prefetch_row, sigmoid_row
+from trainer.engines.emission import LANES, ROW_BYTES
+from trainer.engines.lanes import prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_int64
 from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
 

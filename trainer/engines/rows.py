@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.engines.compiling import compiled
+from trainer.engines.emission import LANES, ROW_BYTES
 from trainer.engines.lanes import (
-    LANES,
-    ROW_BYTES,
     SCORE_ROWS,
     TILE_ROWS,
     TILE_VECTORS,

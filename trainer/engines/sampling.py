@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from trainer.engines.compiling import compiled
 from trainer.engines.tables import CHUNK
 
+CHUNK_BYTES = 1 << 24  # of a chunk's rows at most
 REPEATS = 8  # of the commonest row in a chunk
 PIECE = 8192  # raw words that are handed out to a thread at once
 _STEP = np.uint64(0x9E3779B97F4A7C15)
@@ -68,6 +69,7 @@ def choose_chunk(
     keep: NDArray[np.uint32],
     *,
     window: int,
+    dim: int,
     starts: NDArray[np.int64] | None = None,
     rows: NDArray[np.int32] | None = None,
 ) -> int:
@@ -81,7 +83,9 @@ def choose_chunk(
     share /= max(share.sum(), 1e-9)
     if starts is not None and rows is not None:
         share = np.bincount(rows, weights=np.repeat(share, np.diff(starts)))
-    return int(np.clip(REPEATS / share.max(), max(16, 2 * window + 2), max(CHUNK, 16 * window)))
+    least = max(16, 2 * window + 2)
+    most = min(max(CHUNK, 16 * window), max(least, CHUNK_BYTES // (4 * dim)))
+    return int(np.clip(REPEATS / share.max(), least, most))
 
 
 @compiled

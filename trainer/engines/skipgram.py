@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from trainer.engines.compiling import compiled
-from trainer.engines.lanes import LANES, ROW_BYTES, match_lanes, sigmoid_row
+from trainer.engines.emission import LANES, ROW_BYTES
+from trainer.engines.lanes import band_row, match_lanes
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import (
     add_negative_errors,
@@ -33,23 +34,17 @@ def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: boo
     window, stride = work.window, work.spans * LANES
     loss, share = 0.0, rate / np.float32(window)
     for i in range(rows):
-        row, here = work.near + 4 * i * stride, first + i
-        for span in range(work.spans):
-            sigmoid_row(0, np.float32(1), 0, 0, row + span * ROW_BYTES)
+        row, here, center = work.near + 4 * i * stride, first + i, i + window
         low = max(read_int64(work.line_starts, here), here - window) - first + window
         high = min(read_int64(work.line_ends, here), here + window + 1) - first + window
+        for span in range(work.spans):
+            band_row(share, center, window, low, high, span * LANES, row + span * ROW_BYTES)
         if measured:
             for lane in range(low, high):
-                weight = (window + 1 - abs(lane - window - i)) / window if lane != i + window else 0.0
-                loss -= weight * math.log(max(read_float(row, lane), np.float32(1e-8)))
-        for lane in range(low):
-            write_float(row, lane, np.float32(0))
-        for lane in range(low, high):
-            weight = np.float32(window + 1 - abs(lane - window - i))
-            write_float(row, lane, share * weight * (np.float32(1) - read_float(row, lane)))
-        for lane in range(high, stride):
-            write_float(row, lane, np.float32(0))
-        write_float(row, i + window, np.float32(0))
+                weight = np.float32(window + 1 - abs(lane - center))
+                if lane != center:
+                    missed = np.float64(read_float(row, lane) / (share * weight))  # 1 - sigmoid
+                    loss -= weight / window * math.log(max(1.0 - missed, 1e-8))
     return loss
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.engines.lanes import LANES
+from trainer.engines.emission import LANES
 
 BLOCK = 16  # targets that share their negatives
 CHUNK = 256  # words whose rows are gathered and scattered together, more for wide windows

@@ -15,7 +15,7 @@ FAST_MATH = {"contract", "reassoc", "nsz", "arcp"}
 _njit: Any = numba.njit
 
 
-def compiled(function: Callable[..., Any], signature: str | None = None) -> Any:
+def compiled(function: Callable[..., Any], signature: Any = None) -> Any:
     """``function`` as machine code that lets other threads run.
 
     Compiled when it is first called, for each combination of argument types; with ``signature`` at once, for that alone.

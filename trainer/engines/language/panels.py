@@ -22,16 +22,57 @@ from numpy.typing import NDArray
 from trainer.engines.language.compiled import compiled
 
 cgutils: Any = untyped_cgutils
+untyped_types: Any = types
 LANES = 16
 HAS_32_WIDE_REGISTERS = bool(binding.get_host_cpu_features().get("avx512f", False))
 TILE_ROWS, TILE_VECTORS = (5, 5) if HAS_32_WIDE_REGISTERS else (6, 1)
 PANEL = TILE_VECTORS * LANES
 DEPTH = 512  # rows of a panel that are used for all rows of the left factor in turn: they stay in the second cache
 
+POINTER = untyped_types.CPointer(types.float32)
+
+_BYTE = ir.IntType(8)
 _FLOAT = ir.FloatType()
-_LANE = ir.VectorType(_FLOAT, LANES)
 _INT = ir.IntType(64)
+_LANE = ir.VectorType(_FLOAT, LANES)
 _FMA = ir.FunctionType(_LANE, [_LANE, _LANE, _LANE])
+
+
+# Pointers stay pointers. An address that is made an integer, added to and made a pointer again is right in the function
+# that does so, but not where Numba puts this function into another after LLVM has prepared it for its own code: the sum's
+# summands may then have changed places, and what is 0 there is taken for a null pointer.
+
+
+def _define_point(_typing: Any, array: Any, start: Any) -> Any:
+    """The place of the element ``start`` of a flat ``array``, or of the first element of its row ``start``."""
+    del start
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        kind = signature.args[0]
+        view = context.make_array(kind)(context, builder, values[0])
+        stride = cgutils.unpack_tuple(builder, view.strides, kind.ndim)[0]
+        return _move(builder, view.data, builder.mul(values[1], stride))
+
+    return POINTER(array, types.int64), generate
+
+
+def _define_move(_typing: Any, pointer: Any, distance: Any) -> Any:
+    """``pointer`` and a ``distance`` in bytes."""
+    del pointer, distance
+
+    def generate(_context: Any, builder: Any, _signature: Any, values: Any) -> Any:
+        return _move(builder, *values)
+
+    return POINTER(POINTER, types.int64), generate
+
+
+def _move(b: Any, pointer: Any, distance: Any) -> Any:
+    moved = b.gep(b.bitcast(pointer, _BYTE.as_pointer()), [distance])
+    return b.bitcast(moved, _FLOAT.as_pointer())
+
+
+point: Any = intrinsic(_define_point)
+move: Any = intrinsic(_define_move)
 
 
 def _define_tile(
@@ -48,10 +89,11 @@ def _define_tile(
 ) -> Any:
     """``out[i, :] += Σ_k a[i, k] * panel[k, :]`` for ``rows`` rows of ``vectors`` vectors.
 
-    ``a``, ``panel`` and ``out`` are addresses, ``a_row``, ``a_item`` and ``out_row`` distances in bytes.
+    ``a``, ``panel`` and ``out`` are pointers, ``a_row``, ``a_item`` and ``out_row`` distances in bytes.
     """
     del a, a_row, a_item, panel, out, out_row, count
-    signature = types.void(rows, vectors, *[types.int64] * 7)
+    int64 = types.int64
+    signature = types.void(rows, vectors, POINTER, int64, int64, POINTER, POINTER, int64, int64)
 
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         _emit_tile(builder, rows.literal_value, vectors.literal_value, *values[2:])
@@ -64,24 +106,28 @@ _multiply_tile: Any = intrinsic(prefer_literal=True)(_define_tile)
 
 
 def _define_turn(_typing: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> Any:
-    """``out[j, i] = source[i, j]`` for sixteen rows of sixteen: addresses, and distances in bytes."""
+    """``out[j, i] = source[i, j]`` for sixteen rows of sixteen: pointers, and distances in bytes."""
     del source, source_row, out, out_row
 
     def generate(context: Any, builder: Any, _signature: Any, values: Any) -> Any:
         _emit_turn(builder, *values)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 4), generate
+    return types.void(POINTER, types.int64, POINTER, types.int64), generate
 
 
 _turn_tile: Any = intrinsic(_define_turn)
 
 
-def _emit_turn(b: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> None:
-    def vector(base: Any, distance: Any, i: int) -> Any:
-        return b.inttoptr(b.add(base, b.mul(distance, _INT(i))), _LANE.as_pointer())
+def _vector(b: Any, pointer: Any, v: int) -> Any:
+    return b.bitcast(_move(b, pointer, _INT(4 * LANES * v)), _LANE.as_pointer())
 
-    rows = [b.load(vector(source, source_row, i), align=4) for i in range(LANES)]
+
+def _emit_turn(b: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> None:
+    def row(base: Any, distance: Any, i: int) -> Any:
+        return _vector(b, _move(b, base, b.mul(distance, _INT(i))), 0)
+
+    rows = [b.load(row(source, source_row, i), align=4) for i in range(LANES)]
     index = ir.VectorType(ir.IntType(32), LANES)
     step = 1
     while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
@@ -94,7 +140,7 @@ def _emit_turn(b: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> 
                 rows[i + step] = b.shuffle_vector(top, bottom, high)
         step *= 2
     for j in range(LANES):
-        b.store(rows[j], vector(out, out_row, j), align=4)
+        b.store(rows[j], row(out, out_row, j), align=4)
 
 
 def _emit_tile(
@@ -112,58 +158,56 @@ def _emit_tile(
     fma = cgutils.get_or_insert_function(b.module, _FMA, "llvm.fmuladd.v16f32")
     undefined = ir.Constant(_LANE, ir.Undefined)
     everywhere = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
-
-    def vector(base: Any, v: int) -> Any:
-        return b.inttoptr(b.add(base, _INT(4 * LANES * v)), _LANE.as_pointer())
-
-    rows_out = [b.add(out, b.mul(out_row, _INT(i))) for i in range(rows)]
+    rows_out = [_move(b, out, b.mul(out_row, _INT(i))) for i in range(rows)]
     sums = [[cgutils.alloca_once(b, _LANE) for _ in range(vectors)] for _ in range(rows)]
     for i in range(rows):
         for v in range(vectors):
-            b.store(b.load(vector(rows_out[i], v), align=4), sums[i][v])
+            b.store(b.load(_vector(b, rows_out[i], v), align=4), sums[i][v])
     with cgutils.for_range(b, count) as loop:
-        item = b.add(panel, b.mul(loop.index, _INT(4 * LANES * vectors)))
-        lanes = [b.load(vector(item, v), align=4) for v in range(vectors)]
-        here = b.add(a, b.mul(loop.index, a_item))
+        item = _move(b, panel, b.mul(loop.index, _INT(4 * LANES * vectors)))
+        lanes = [b.load(_vector(b, item, v), align=4) for v in range(vectors)]
+        here = _move(b, a, b.mul(loop.index, a_item))
         for i in range(rows):
-            factor = b.load(b.inttoptr(b.add(here, b.mul(a_row, _INT(i))), _FLOAT.as_pointer()))
+            factor = b.load(_move(b, here, b.mul(a_row, _INT(i))))
             one = b.insert_element(undefined, factor, ir.IntType(32)(0))
             factor = b.shuffle_vector(one, undefined, everywhere)
             for v in range(vectors):
                 b.store(b.call(fma, [factor, lanes[v], b.load(sums[i][v])]), sums[i][v])
     for i in range(rows):
         for v in range(vectors):
-            b.store(b.load(sums[i][v]), vector(rows_out[i], v), align=4)
+            b.store(b.load(sums[i][v]), _vector(b, rows_out[i], v), align=4)
 
 
 def _multiply_panel(
-    width: int, rows: int, a: int, a_row: int, a_item: int, panel: int, out: int, out_row: int, count: int
+    width: int, rows: int, a: Any, a_row: int, a_item: int, panel: Any, out: Any, out_row: int, count: int
 ) -> None:
-    """``out += a · panel`` for a panel of ``width`` columns: addresses, and distances in bytes."""
+    """``out += a · panel`` for a panel of ``width`` columns: pointers, and distances in bytes."""
     i = 0
     if width == PANEL:
         while i + TILE_ROWS <= rows:
-            at, to = a + i * a_row, out + i * out_row
+            at, to = move(a, i * a_row), move(out, i * out_row)
             _multiply_tile(TILE_ROWS, TILE_VECTORS, at, a_row, a_item, panel, to, out_row, count)
             i += TILE_ROWS
         while i < rows:
-            at, to = a + i * a_row, out + i * out_row
+            at, to = move(a, i * a_row), move(out, i * out_row)
             _multiply_tile(1, TILE_VECTORS, at, a_row, a_item, panel, to, out_row, count)
             i += 1
     else:
         while i + TILE_ROWS <= rows:
-            at, to = a + i * a_row, out + i * out_row
+            at, to = move(a, i * a_row), move(out, i * out_row)
             _multiply_tile(TILE_ROWS, 1, at, a_row, a_item, panel, to, out_row, count)
             i += TILE_ROWS
         while i < rows:
-            at, to = a + i * a_row, out + i * out_row
+            at, to = move(a, i * a_row), move(out, i * out_row)
             _multiply_tile(1, 1, at, a_row, a_item, panel, to, out_row, count)
             i += 1
 
 
-# One signature: the sizes and addresses that callers have are of several integer types.
+# One signature: the sizes and distances that callers have are of several integer types.
+_SIZE = types.int64
 multiply_panel = compiled(
-    _multiply_panel, "void(int64, int64, int64, int64, int64, int64, int64, int64, int64)"
+    _multiply_panel,
+    types.void(_SIZE, _SIZE, POINTER, _SIZE, _SIZE, POINTER, POINTER, _SIZE, _SIZE),
 )
 
 
@@ -186,6 +230,8 @@ def pack(matrix: NDArray[np.float32], packed: NDArray[np.float32], first: int, l
     ``first`` is a multiple of ``PANEL``, and so is ``last`` unless it is N: threads can share the work.
     """
     depth, columns = matrix.shape
+    is_turned = matrix.strides[0] < matrix.strides[1]
+    lines = matrix.T  # its rows are what is contiguous where the matrix is a transposed view
     for begin in range(0, depth, LANES):  # few rows at a time, so that memory is read in order
         end = min(begin + LANES, depth)
         start = first
@@ -193,22 +239,15 @@ def pack(matrix: NDArray[np.float32], packed: NDArray[np.float32], first: int, l
             width = panel_width(columns, start)
             filled = min(width, columns - start)
             panel = packed[start * depth : (start + width) * depth].reshape(depth, width)
-            if matrix.strides[0] < matrix.strides[1] and end - begin == LANES:
-                at = matrix.ctypes.data + 4 * begin + start * matrix.strides[1]
-                to = panel.ctypes.data + 4 * begin * width
-                j = 0
-                while j + LANES <= filled:
-                    _turn_tile(at + j * matrix.strides[1], matrix.strides[1], to + 4 * j, 4 * width)
-                    j += LANES
-                while j < filled:
-                    for k in range(begin, end):
-                        panel[k, j] = matrix[k, start + j]
-                    j += 1
-            else:
-                for k in range(begin, end):
-                    for j in range(filled):
-                        panel[k, j] = matrix[k, start + j]
+            done = 0
+            if is_turned and end - begin == LANES:
+                while done + LANES <= filled:
+                    source = move(point(lines, start + done), 4 * begin)
+                    _turn_tile(source, lines.strides[0], move(point(panel, begin), 4 * done), 4 * width)
+                    done += LANES
             for k in range(begin, end):
+                for j in range(done, filled):
+                    panel[k, j] = matrix[k, start + j]
                 for j in range(filled, width):
                     panel[k, j] = 0
             start += width
@@ -224,15 +263,16 @@ def multiply_add(a: NDArray[np.float32], packed: NDArray[np.float32], out: NDArr
     edge = np.zeros((rows, LANES if whole < columns else 0), np.float32)
     for first in range(0, depth, DEPTH):
         count = min(DEPTH, depth - first)
-        left = a.ctypes.data + first * a_item
+        left = move(point(a, 0), first * a_item)
         start = 0
         while start < columns:
             width = panel_width(columns, start)
-            panel = packed.ctypes.data + 4 * (start * depth + first * width)
-            to, to_row = out.ctypes.data + 4 * start, out_row
-            if start + width > columns:  # the filling has no place in out
-                to, to_row = edge.ctypes.data, 4 * LANES
-            multiply_panel(width, rows, left, a_row, a_item, panel, to, to_row, count)
+            panel = point(packed, start * depth + first * width)
+            if start + width <= columns:
+                to = move(point(out, 0), 4 * start)
+                multiply_panel(width, rows, left, a_row, a_item, panel, to, out_row, count)
+            else:  # the filling has no place in out
+                multiply_panel(width, rows, left, a_row, a_item, panel, point(edge, 0), 4 * LANES, count)
             start += width
     for i in range(rows):
         for j in range(columns - whole):

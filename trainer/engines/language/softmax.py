@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from trainer.engines.language.compiled import compiled
 from trainer.engines.language.functions import exp_negative
-from trainer.engines.language.panels import LANES, PANEL, multiply_panel, packed_width, panel_width
+from trainer.engines.language.panels import (
+    LANES,
+    PANEL,
+    move,
+    multiply_panel,
+    packed_width,
+    panel_width,
+    point,
+)
 
 _GROUP = 8  # rows that are made probabilities together: their scores stay in the second cache
 _ABSENT = np.float32(-1e30)  # the score of a column that only fills up the last panel
@@ -40,9 +48,8 @@ def make_scores(
                 row[j] = bias[start + j]
             for j in range(filled, width):
                 row[j] = _ABSENT
-        panel = packed.ctypes.data + 4 * start * depth
-        out = scores.ctypes.data + 4 * start * rows
-        multiply_panel(width, rows, h.ctypes.data, h.strides[0], 4, panel, out, 4 * width, depth)
+        panel, out = point(packed, start * depth), point(scores, start * rows)
+        multiply_panel(width, rows, point(h, 0), h.strides[0], 4, panel, out, 4 * width, depth)
         start += width
 
 
@@ -130,14 +137,14 @@ def add_straight(
     start = 0
     while start < columns:
         width = panel_width(columns, start)
-        panel = scores.ctypes.data + 4 * start * rows
+        panel = point(scores, start * rows)
         if start + width <= columns:
-            out = d_W.ctypes.data + 4 * start
-            multiply_panel(width, depth, scaled.ctypes.data, 4, item, panel, out, out_row, rows)
+            out = move(point(d_W, 0), 4 * start)
+            multiply_panel(width, depth, point(scaled, 0), 4, item, panel, out, out_row, rows)
         else:
             edge = np.zeros((depth, width), np.float32)
-            out = edge.ctypes.data
-            multiply_panel(width, depth, scaled.ctypes.data, 4, item, panel, out, 4 * width, rows)
+            out = point(edge, 0)
+            multiply_panel(width, depth, point(scaled, 0), 4, item, panel, out, 4 * width, rows)
             for i in range(depth):
                 for j in range(columns - start):
                     d_W[i, start + j] += edge[i, j]
@@ -160,17 +167,17 @@ def add_turned(
     while start < columns:
         width = panel_width(columns, start)
         filled = min(width, columns - start)
-        panel = scores.ctypes.data + 4 * start * rows
+        panel = point(scores, start * rows)
         to = 0
         while to < depth:
             to_width = panel_width(depth, to)
-            right = packed_scaled.ctypes.data + 4 * to * rows
+            right = point(packed_scaled, to * rows)
             if to + to_width <= depth:
-                out = d_W.ctypes.data + start * out_row + 4 * to
+                out = move(point(d_W, start), 4 * to)
                 multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, out_row, rows)
             else:
                 edge.fill(0)
-                out = edge.ctypes.data
+                out = point(edge, 0)
                 multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, 4 * LANES, rows)
                 for i in range(filled):
                     for j in range(depth - to):
@@ -198,15 +205,14 @@ def close_scores(
     start = 0
     while start < columns:
         width = panel_width(columns, start)
-        panel = scores.ctypes.data + 4 * start * rows
-        out = d_bias.ctypes.data + 4 * start
-        multiply_panel(width, 1, factors.ctypes.data, 4, 4, panel, out, 4 * width, rows)
+        panel, out = point(scores, start * rows), point(d_bias, start)
+        multiply_panel(width, 1, point(factors, 0), 4, 4, panel, out, 4 * width, rows)
         filled = min(width, columns - start)
         to = 0
         while to < depth:
             to_width = panel_width(depth, to)
-            right = packed_turned.ctypes.data + 4 * (to * columns + start * to_width)
-            out = d_sums.ctypes.data + 4 * to
+            right = point(packed_turned, to * columns + start * to_width)
+            out = move(point(d_sums, 0), 4 * to)
             multiply_panel(to_width, rows, panel, 4 * width, 4, right, out, d_sums.strides[0], filled)
             to += to_width
         start += width
