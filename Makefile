@@ -13,9 +13,10 @@ serve: sample
 	$(BIN)/python -m app --store $(STORE) --host $(HOST) --port $(PORT)
 
 sample: $(VENV)/.serve
-	@if [ ! -e $(STORE)/sample/latest ]; then \
+	@if [ ! -e $(STORE)/sample/latest ] || [ ! -e $(STORE)/sample-lm/latest ]; then \
 		$(BIN)/python -m trainer sample --output $(STORE)/.sample/sample.txt && \
-		$(BIN)/python -m trainer train cbow $(STORE)/.sample/sample.txt --recipe sample --name sample --store $(STORE); \
+		$(BIN)/python -m trainer train cbow $(STORE)/.sample/sample.txt --recipe sample --name sample --store $(STORE) && \
+		$(BIN)/python -m trainer train rnnlm $(STORE)/.sample/sample.txt --recipe sample-lm --name sample-lm --store $(STORE); \
 	fi
 
 # Everything that is checked: style, types, import rules, tests.
