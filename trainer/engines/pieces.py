@@ -39,7 +39,7 @@ def train_chunk(
         rows = min(np.int64(BLOCK), count - first)
         measured = blocks % LOSS_EVERY == 0
         if work.path_starts:
-            part = train_path_block(work, first, rows, rate, measured)
+            part = train_path_block(work, count, first, rows, rate, measured)
         else:
             if cursor >= work.negative_room:
                 cursor = np.int64(0)
