@@ -115,6 +115,14 @@ def test_output_vectors_can_be_added_to_what_is_published(two_topics):
     np.testing.assert_allclose(mixed.vectors(), arrays["input"] + 0.5 * arrays["output"], rtol=1e-6)
 
 
+@pytest.mark.parametrize(("shrink", "pairs"), [(True, 76 / 3), (False, 36)])
+def test_windows_shrink_or_stay_whole(shrink, pairs):
+    """Lines of eight words, three to a side: 36 pairs a line; of distance d a shrink leaves (4 - d) in 3."""
+    text = make_text(np.arange(8000).reshape(1000, 8) % 20, 20)
+    learner = PlainLearner(text, settings_of(model="skipgram", epochs=1), CPU, shrink=shrink)
+    assert sum(step.examples for step in train(learner)) == pytest.approx(1000 * pairs, rel=0.02)
+
+
 def test_what_is_handed_out_is_a_copy(two_topics):
     learner = PlainLearner(two_topics, settings_of(), CPU)
     before = learner.vectors()

@@ -45,8 +45,13 @@ class PlainLearner:
     position in the text, so a restored training ends bit for bit as an uninterrupted one.
     """
 
-    def __init__(self, corpus: Corpus, settings: WordVectorSettings, backend: Backend) -> None:
-        """Raises InputError for settings that the plain models do not know and for fewer than two words."""
+    def __init__(
+        self, corpus: Corpus, settings: WordVectorSettings, backend: Backend, *, shrink: bool = True
+    ) -> None:
+        """``shrink`` narrows each window at random as word2vec does; without it all are whole, as in the book.
+
+        Raises InputError for settings that the plain models do not know and for fewer than two words.
+        """
         size = len(corpus.counts)
         if size < 2:
             raise InputError(
@@ -58,8 +63,8 @@ class PlainLearner:
             )
         self.settings = settings
         self.backend = backend
-        # A word in the middle is one example for CBOW, and about window + 1 pairs for skip-gram.
-        pairs = settings.window + 1 if settings.model == "skipgram" else 1
+        # A word in the middle is one example for CBOW, for skip-gram about as many pairs as its window has words.
+        pairs = 1 if settings.model == "cbow" else settings.window + 1 if shrink else 2 * settings.window
         self._batch_windows = max(1, round(settings.batch_size / pairs))
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.optimizer]
         self._reader = WindowReader(
@@ -69,6 +74,7 @@ class PlainLearner:
             subsample=settings.subsample,
             seed=settings.seed,
             piece_words=PIECE_WORDS[settings.model],
+            shrink=shrink,
         )
         self.total_words = len(corpus.token_ids) * settings.epochs
         self.words_done = 0
