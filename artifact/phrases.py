@@ -57,18 +57,16 @@ class Joining:
     @classmethod
     def from_json(cls, value: object) -> Joining:
         """What ``to_json`` wrote. Raises Unsupported for another version and Corrupt for anything else."""
-        match value:
-            case {"version": int(version)} if not isinstance(version, bool) and version != VERSION:
-                raise Unsupported(
-                    f"requires phrases in version {version}, which this release does not understand"
-                )
-            case {"version": int(), "passes": int(passes), "connectors": list(connectors), **more} if (
-                not more
-            ):
-                pass
-            case _:
-                raise Corrupt("the requirement phrases is malformed")
-        if isinstance(passes, bool) or not all(isinstance(word, str) for word in connectors):
+        if not isinstance(value, dict) or type(value.get("version")) is not int:
+            raise Corrupt("the requirement phrases is malformed")
+        if value["version"] != VERSION:
+            raise Unsupported(
+                f"requires phrases in version {str(value['version'])[:20]}, which this release does not understand"
+            )
+        passes, connectors = value.get("passes"), value.get("connectors")
+        if set(value) != {"version", "passes", "connectors"} or type(passes) is not int:
+            raise Corrupt("the requirement phrases is malformed")
+        if not isinstance(connectors, list) or not all(isinstance(word, str) for word in connectors):
             raise Corrupt("the requirement phrases is malformed")
         try:
             return cls(passes, tuple(connectors))

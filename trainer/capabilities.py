@@ -10,11 +10,6 @@ from trainer.corpus import Corpus
 from trainer.loop import Learner
 from trainer.recipes import LOSSES, MODELS, WordVectorSettings
 
-# Options that nothing here can honour yet, and what they ask for.
-UNAVAILABLE = {
-    "phrases": "finding phrases",
-}
-
 # Options that only some engines know what to do with; each engine names its own.
 SPECIFIC_OPTIONS = {"optimizer", "batch_size", "shared_negatives", "context_gradient"}
 
@@ -79,13 +74,6 @@ WORD_VECTOR_ENGINES = (
 )
 
 
-def refuse_unavailable(asked: Collection[str]) -> None:
-    """InputError for the first of the options ``asked`` that this release cannot honour."""
-    for key, what in UNAVAILABLE.items():
-        if key in asked:
-            raise InputError(f"{_flag(key)}: {what} is not in this release")
-
-
 def choose_engine(
     settings: WordVectorSettings,
     *,
@@ -94,7 +82,6 @@ def choose_engine(
     engines: Collection[Engine] = WORD_VECTOR_ENGINES,
 ) -> Choice:
     """The first engine that honours ``settings``, ``device`` and every option in ``asked``. Raises InputError."""
-    refuse_unavailable(asked)
     _refuse_idle(settings, asked)
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artifact.embedding import Embedding
 from artifact.errors import Corrupt, InputError, WordkinError
+from artifact.phrases import Joining, Phrases
 from artifact.store import Store
 from artifact.subwords import Ngrams
 from artifact.tokenizer import Tokenizer
@@ -101,10 +102,11 @@ class Origin:
         if setup.settings.model != before.settings.model:
             raise InputError(f"{where}: it is a {before.settings.model} model, not {setup.settings.model}")
         asked, had = setup.to_json(), before.to_json()
-        for key in (*FIXED, "tokenizer"):
-            if arguments.given(key) and asked[key] != had[key]:
+        for key in (*FIXED, "tokenizer", "phrases", *(key for key in asked if key.startswith("phrase_"))):
+            if arguments.given(key) and asked[key] != had.get(key):
+                option = f"--{key.replace('_', '-')}"
                 raise InputError(
-                    f"{where}: --{key} is {_show(asked[key])}, but the version has {_show(had[key])}"
+                    f"{where}: {option} is {_show(asked[key])}, but the version has {_show(had.get(key))}"
                 )
         if before.settings.loss != "negative-sampling":
             raise InputError(
@@ -118,6 +120,7 @@ class Origin:
             tokenizer=before.tokenizer,
             min_count=setup.min_count if arguments.given("min_count") else before.min_count,
             resumed_from=self.reference,
+            phrases=before.phrases,
         )
 
     def extend(self, corpus: Corpus, *, min_count: int, folder: Path) -> ExtendedCorpus:
@@ -126,6 +129,10 @@ class Origin:
             raise InputError(
                 f"{self.where}: its tokenizer is {_describe(self.embedding.tokenizer)}, but "
                 f"{corpus.path} was made with {_describe(corpus.tokenizer)}"
+            )
+        if _list(corpus.phrases) != _list(self.embedding.phrases):
+            raise InputError(
+                f"{self.where}: its phrases are not those of {corpus.path}; give the text itself, and they are joined"
             )
         vocabulary = self.embedding.vocabulary
         return extend_corpus(
@@ -177,6 +184,10 @@ def _show(value: Any) -> str:
     if value is None:
         return "none"
     return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _list(phrases: Phrases | None) -> tuple[Joining, list[str]] | None:
+    return None if phrases is None else (phrases.joining, list(phrases))
 
 
 def _describe(tokenizer: Tokenizer) -> str:

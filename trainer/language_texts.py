@@ -48,6 +48,10 @@ def read_language_texts(
         output=scratch / "train",
         console=console,
     )
+    if corpus.phrases is not None:
+        raise InputError(
+            f"{corpus.path} was made with --phrases; a language model reads words, and needs a corpus without"
+        )
     lines = len(corpus.line_starts) - 1
     last = lines
     identity = [identify_corpus(corpus)]

@@ -185,6 +185,11 @@ def length_range(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def word_list(text: str) -> tuple[str, ...]:
+    """Words with commas between them."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def shorten(text: str) -> str:
     """``text`` in quotes, cut where it is long."""
     return repr(text if len(text) <= 60 else text[:60] + "…")

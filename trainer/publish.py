@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.canonical import encode_json
-from artifact.draft import write_embedding, write_subwords
+from artifact.draft import write_embedding, write_phrases, write_subwords
 from artifact.embedding import Embedding, Neighbour
 from artifact.store import Store
 from artifact.subwords import Subwords
@@ -75,6 +75,8 @@ def publish_vectors(store: Store, trained: Trained) -> str:
         requires = {}
         if trained.subwords is not None:
             requires = write_subwords(draft, trained.subwords, dtype=trained.dtype)
+        if corpus.phrases is not None:
+            requires |= write_phrases(draft, corpus.phrases)
         draft.add("card", "README.md", card.to_markdown())
         draft.add("report", "report.html", card.to_html(loss_svg=loss_svg))
         draft.add("loss-plot", "loss.svg", loss_svg)
@@ -151,7 +153,8 @@ def _list_settings(trained: Trained) -> dict[str, str]:
     if trained.history.points and values["learning_rate"] is None:
         first, last = trained.history.points[0], trained.history.points[-1]
         values["learning_rate"] = f"{first.learning_rate:.3g}, falling to {last.learning_rate:.1g}"
-    shown = {key: value for key, value in values.items() if value is not None and key not in idle}
+    unset = {key for key, value in values.items() if value is None or value is False or value == []}
+    shown = {key: value for key, value in values.items() if key not in idle | unset}
     return {key.replace("_", "-"): _show(value) for key, value in shown.items()}
 
 
@@ -203,4 +206,6 @@ def name_files(sources: Sequence[str]) -> list[str]:
 
 
 def _show(value: Any) -> str:
-    return "-".join(map(str, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return (", " if isinstance(value[0], str) else "-").join(map(str, value))
+    return str(value)

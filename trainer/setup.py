@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from artifact.errors import Corrupt, InputError
+from trainer.corpus import PhraseSettings
 from trainer.options import Arguments
 from trainer.recipes import WordVectorSettings
+from trainer.texts import choose_phrases
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Setup:
     """The name of the recipe, if there was one; what it set is in ``settings``."""
     resumed_from: str | None = None
     """NAME@VERSION of the published version that this training went on from, if it did."""
+    phrases: PhraseSettings | None = None
+    """How phrases are found; None: words alone."""
 
     @classmethod
     def from_arguments(cls, arguments: Arguments, *, model: str) -> Setup:
@@ -36,6 +40,7 @@ class Setup:
             tokenizer=arguments["tokenizer"],
             min_count=arguments["min_count"],
             recipe=arguments["recipe"],
+            phrases=choose_phrases(arguments),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -47,6 +52,8 @@ class Setup:
             "min_count": self.min_count,
             "recipe": self.recipe,
             "resumed_from": self.resumed_from,
+            "phrases": self.phrases is not None,
+            **({} if self.phrases is None else self.phrases.to_json()),
         }
 
     @classmethod
@@ -56,7 +63,10 @@ class Setup:
         try:
             own = {key: rest.pop(key) for key in ("device", "tokenizer", "min_count", "recipe")}
             resumed_from = rest.pop("resumed_from", None)
-            return cls(settings=WordVectorSettings.from_json(rest), **own, resumed_from=resumed_from)
+            found = {key: rest.pop(key) for key in list(rest) if key.startswith("phrase_")}
+            phrases = PhraseSettings.from_json(found) if rest.pop("phrases", False) else None
+            settings = WordVectorSettings.from_json(rest)
+            return cls(settings=settings, **own, resumed_from=resumed_from, phrases=phrases)
         except (KeyError, TypeError, ValueError, InputError) as error:
             raise Corrupt(f"the checkpoint's settings cannot be read: {error}") from None
 

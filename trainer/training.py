@@ -59,6 +59,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             device=choice.device,
             tokenizer=corpus.tokenizer.name,
             min_count=corpus.min_count,
+            phrases=corpus.phrase_settings or setup.phrases,
         )
         console.record(event="training", **setup.to_json(), vocabulary=len(corpus.counts))
         console.say(f"text: {describe_corpus(corpus)}")
@@ -109,6 +110,7 @@ def _read_text(
         tokenizer=setup.tokenizer,
         # Words that are known already may be rare in the new text.
         min_count=setup.min_count if origin is None else 1,
+        phrases=setup.phrases if origin is None else origin.embedding.phrases,
         output=scratch / "text",
         console=console,
     )

@@ -39,7 +39,6 @@ def test_a_named_engine_is_taken_or_refused():
         ({"subwords": (3, 6)}, "--subwords"),
         ({"device": "gpu", "model": "cbow", "engine": "fast"}, "--device gpu"),
         ({"asked": ["optimizer", "shared_negatives"]}, "--optimizer means nothing to the fast engine"),
-        ({"asked": ["phrases"]}, "--phrases"),
         ({"asked": ["buckets"]}, "--buckets means nothing without --subwords"),
         ({"asked": ["negatives"], "loss": "hierarchical-softmax"}, "--negatives means nothing"),
     ],

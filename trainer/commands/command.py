@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.console import Console
-from trainer.options import Arguments, Option, count_number, positive_number
+from trainer.corpus.phrase_settings import THRESHOLDS
+from trainer.options import Arguments, Option, count_number, decimal_number, positive_number, word_list
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,28 @@ TOKENIZER = Option(
     default="words",
 )
 MIN_COUNT = Option("min-count", "leave out words that occur fewer times", parse=positive_number, default=5)
-PHRASES = Option("phrases", "join words that belong together, such as new_york", switch=True, default=False)
+PHRASE_OPTIONS = (
+    Option("phrases", "join words that belong together, such as new_york", switch=True, default=False),
+    Option("phrase-passes", "2 joins up to four words, 3 up to eight", parse=positive_number, default=2),
+    Option(
+        "phrase-scoring",
+        "how pairs are scored: word2phrase's way, or normalised pointwise mutual information",
+        choices=tuple(THRESHOLDS),
+        default="default",
+    ),
+    Option(
+        "phrase-threshold",
+        f"score above which a pair is joined (default: {', '.join(f'{least:g} for {name}' for name, least in THRESHOLDS.items())})",
+        parse=decimal_number,
+        metavar="X",
+    ),
+    Option(
+        "phrase-connectors",
+        "words that may stand inside a phrase but not at its ends, such as of,the",
+        parse=word_list,
+        default=(),
+        metavar="WORDS",
+    ),
+)
 THREADS = Option("threads", "threads to use (default: all cores)", parse=positive_number)
 SEED = Option("seed", "seed of everything random", parse=count_number, default=1)

@@ -5,21 +5,20 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from trainer.capabilities import refuse_unavailable
-from trainer.commands.command import MIN_COUNT, PHRASES, THREADS, TOKENIZER, Command
+from trainer.commands.command import MIN_COUNT, PHRASE_OPTIONS, THREADS, TOKENIZER, Command
 from trainer.console import Console
 from trainer.options import Arguments, Option
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    refuse_unavailable(arguments.all_given())
-    from trainer.texts import describe_corpus, make_corpus
+    from trainer.texts import choose_phrases, describe_corpus, make_corpus
 
     corpus = make_corpus(
         arguments["text"],
         Path(arguments["output"]),
         tokenizer=arguments["tokenizer"],
         min_count=arguments["min_count"],
+        phrases=choose_phrases(arguments),
         threads=arguments["threads"],
         console=console,
     )
@@ -28,6 +27,7 @@ def run(arguments: Arguments, console: Console) -> int:
         path=str(corpus.path),
         tokenizer=corpus.tokenizer.name,
         min_count=corpus.min_count,
+        **({} if corpus.phrases is None else {"phrases": len(corpus.phrases)}),
         **corpus.report.to_json(),
     )
     console.say(f"{corpus.path}: {describe_corpus(corpus)}")
@@ -51,12 +51,13 @@ COMMAND = Command(
     examples="""\
   python -m trainer corpus wiki.txt.xz --output wiki --tokenizer letters
   zcat news.gz | python -m trainer corpus - --output news --min-count 10
+  python -m trainer corpus wiki.txt.xz --output wiki --phrases --phrase-connectors of,the,and
 """,
     options=(
         Option("output", "folder to write", metavar="FOLDER", needed=True),
         TOKENIZER,
         MIN_COUNT,
-        PHRASES,
+        *PHRASE_OPTIONS,
         THREADS,
     ),
     run=run,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from trainer.commands.command import MIN_COUNT, PHRASES, SEED, STORE, THREADS, TOKENIZER, Command
+from trainer.commands.command import MIN_COUNT, PHRASE_OPTIONS, SEED, STORE, THREADS, TOKENIZER, Command
 from trainer.commands.corpus import add_text
 from trainer.commands.rnnlm import RNNLM
 from trainer.console import Console
@@ -29,7 +29,7 @@ WORD_VECTOR_OPTIONS = (
     Option("device", "where to train", choices=("auto", "cpu", "gpu"), default="auto"),
     TOKENIZER,
     MIN_COUNT,
-    PHRASES,
+    *PHRASE_OPTIONS,
     _setting("dim", "length of the vectors", positive_number),
     _setting("window", "words to each side that count as context", positive_number),
     _setting("negatives", "noise words for each true one", positive_number),

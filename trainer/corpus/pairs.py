@@ -89,8 +89,7 @@ class Pairs:
 class PairTable:
     """How often each pair occurs; pairs outside the table's share of them are left to another sweep over the text."""
 
-    def __init__(self, most_slots: int) -> None:
-        self.most_slots = most_slots
+    def __init__(self) -> None:
         self.share_bits = 0
         self.share = 0
         self.keys: NDArray[np.uint64] = np.zeros(FIRST_SLOTS, np.uint64)
@@ -130,7 +129,7 @@ class PairTable:
             )
             if self.state[AT] == len(piece):
                 return left_out
-            if len(self.keys) < self.most_slots:
+            if len(self.keys) < MOST_SLOTS:
                 self._move(2 * len(self.keys))
             else:
                 # The half of the share whose hashes' next bit is 1 is put off.
@@ -163,15 +162,14 @@ def count_pairs(
     limits: NDArray[np.float64],
     min_count: int,
     tell: Callable[[int], None],
-    most_slots: int = MOST_SLOTS,
 ) -> Iterator[tuple[Pairs, NDArray[np.int64]]]:
     """The pairs (a, b) and how often they occur, of those with counts[a] < limits[b] and counts[b] < limits[a], in parts.
 
-    Each part is a sweep over the text for a share of the pairs that fits into ``most_slots``. ``tell`` is told the
+    Each part is a sweep over the text for a share of the pairs that fits into ``MOST_SLOTS``. ``tell`` is told the
     words of each piece of the first sweep.
     """
     as_floats = counts.astype(np.float64)
-    table = PairTable(most_slots)
+    table = PairTable()
     sweeps = [(0, 0)]
     while sweeps:
         share, bits = sweeps.pop()
