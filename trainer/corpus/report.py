@@ -18,7 +18,7 @@ class CorpusReport:
     lines: int = 0
     """Lines with at least one word; the others are left out."""
     words: int = 0
-    """All words, kept or not."""
+    """All words, kept or not; where phrases were joined, each of them is one."""
     kept_words: int = 0
     """Words that occur min-count times or more, repetitions included."""
     types: int = 0
