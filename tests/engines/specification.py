@@ -35,7 +35,8 @@ class Specification:
         self.inputs, self.outputs = arrays["input"].astype(float), arrays["output"].astype(float)
         self.learner, self.settings, self.corpus = learner, learner.settings, corpus
         size = len(corpus.counts)
-        starts, rows = learner._subwords or (np.arange(size + 1), np.arange(size))
+        made = learner._subwords
+        starts, rows = (made.starts, made.rows) if made else (np.arange(size + 1), np.arange(size))
         self.rows_of = np.zeros((size, len(self.inputs)))
         for i in range(size):
             np.add.at(self.rows_of[i], rows[starts[i] : starts[i + 1]], 1)

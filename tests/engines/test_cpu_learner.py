@@ -8,7 +8,6 @@ from artifact.errors import InputError
 from trainer.engines import cpu
 from trainer.engines.cpu import CpuLearner
 from trainer.engines.sampling import PIECE, fill_chunk, keep_thresholds, negative_table
-from trainer.engines.subwords import subword_rows
 from trainer.engines.tables import CHUNK
 from trainer.recipes import WordVectorSettings
 
@@ -88,25 +87,6 @@ def test_output_weight_adds_output_vectors(corpus):
     np.testing.assert_array_equal(learner.vectors(), arrays["input"] + np.float32(0.5) * arrays["output"])
 
 
-def test_training_goes_on_with_new_words():
-    before = CpuLearner(
-        make_corpus([[0, 1, 2, 1] * 5], 3), WordVectorSettings(dim=20, threads=1, subwords=(2, 3), buckets=9)
-    )
-    train(before)
-    corpus = make_corpus([[0, 1, 2, 3] * 5], 4)
-    corpus.tokens = ["new", "w2é", "w0é", "other"]
-    after = CpuLearner(corpus, WordVectorSettings(dim=20, threads=1, subwords=(2, 3), buckets=9))
-    own = after.state()[0]["input"].copy()
-    assert after.warm_start(["w0é", "w1é", "w2é"], before.state()[0]) == 2
-    old, new = before.state()[0], after.state()[0]
-    np.testing.assert_array_equal(new["input"][[1, 2]], old["input"][[2, 0]])
-    np.testing.assert_array_equal(new["output"][[1, 2]], old["output"][[2, 0]])
-    np.testing.assert_array_equal(new["input"][4:], old["input"][3:])
-    np.testing.assert_array_equal(new["input"][[0, 3]], own[[0, 3]])
-    with pytest.raises(InputError, match="settings differ"):
-        after.warm_start(["w0é"], before.state()[0])
-
-
 def test_what_cannot_be_trained_is_refused(corpus):
     with pytest.raises(InputError, match="2 are the least"):
         CpuLearner(make_corpus([[0, 0]], 1), WordVectorSettings())
@@ -182,32 +162,3 @@ def test_negatives_have_the_shares_of_the_counts_to_the_three_quarters():
         ).max()
         < 0.02
     )
-
-
-def hash_ngrams(word, shortest, longest, buckets):
-    """Straight from Bojanowski et al. and FNV-1a, over signed bytes as fastText takes them."""
-    marked = f"<{word}>"
-    found = []
-    for start in range(len(marked)):
-        for size in range(shortest, longest + 1):
-            if start + size > len(marked) or (size == 1 and start in {0, len(marked) - 1}):
-                continue
-            value = 2166136261
-            for byte in marked[start : start + size].encode():
-                value = ((value ^ (byte if byte < 128 else byte | 0xFFFFFF00)) * 16777619) & 0xFFFFFFFF
-            found.append(value % buckets)
-    return found
-
-
-@settings(deadline=None)
-@given(
-    words=st.lists(
-        st.text(st.characters(blacklist_categories=["Cs"]), min_size=1, max_size=9), min_size=1, max_size=5
-    )
-)
-def test_ngrams_are_hashed_as_fasttext_does(words):
-    for shortest, longest in ((1, 1), (1, 4), (3, 6)):
-        starts, rows = subword_rows(words, shortest=shortest, longest=longest, buckets=1000)
-        for i, word in enumerate(words):
-            expected = [i, *(len(words) + each for each in hash_ngrams(word, shortest, longest, 1000))]
-            assert rows[starts[i] : starts[i + 1]].tolist() == expected

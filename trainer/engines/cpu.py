@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import InputError
+from artifact.subwords import Ngrams
 from trainer.corpus import Corpus
 from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
-from trainer.engines.subwords import mean_vectors, subword_rows
 from trainer.engines.tables import BLOCK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
+from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 
-LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.025}
+LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.035}
 LEAST_RATE = 1e-4  # of the rate at the start
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
@@ -56,19 +57,17 @@ class CpuLearner:
         self._examples = 0
         self._tokens = corpus.tokens
         self._keep = _frozen(keep_thresholds(corpus.counts, settings.subsample))
-        self._negatives, self._paths, self._subwords = np.zeros(0, np.int32), None, None
+        self._negatives, self._paths = np.zeros(0, np.int32), None
+        self._subwords: NgramRows | None = None
         rows = size
         if settings.loss == "hierarchical-softmax":
             self._paths = tree_paths(corpus.counts)
         else:
             self._negatives = negative_table(corpus.counts, seed=settings.seed)
         if settings.subwords is not None:
-            shortest, longest = settings.subwords
-            self._subwords = subword_rows(
-                corpus.tokens, shortest=shortest, longest=longest, buckets=settings.buckets
-            )
-            rows += settings.buckets
-        starts, ngrams = self._subwords or (None, None)
+            self._subwords = NgramRows.of_words(corpus.tokens, Ngrams(*settings.subwords, settings.buckets))
+            rows = self._subwords.height
+        starts, ngrams = (self._subwords.starts, self._subwords.rows) if self._subwords else (None, None)
         self.chunk = choose_chunk(
             corpus.counts, self._keep, window=settings.window, dim=settings.dim, starts=starts, rows=ngrams
         )
@@ -126,16 +125,11 @@ class CpuLearner:
 
     def vectors(self) -> NDArray[np.float32]:
         """[V, D]: the input vectors, plus ``output_weight`` times the output vectors."""
-        vectors = self._inputs[: len(self._tokens), : self.settings.dim].copy()
-        if self._subwords is not None:
-            vectors = mean_vectors(self._inputs[:, : self.settings.dim], *self._subwords)
+        table = self._inputs[:, : self.settings.dim]
+        vectors = table.copy() if self._subwords is None else self._subwords.mean_vectors(table)
         if self.settings.output_weight:
             vectors += np.float32(self.settings.output_weight) * self._outputs[:, : self.settings.dim]
         return vectors
-
-    def ngram_vectors(self) -> NDArray[np.float32]:
-        """[buckets, D]: the rows of hashed n-grams, whose mean is the vector of a word never seen; none without subwords."""
-        return self._inputs[len(self._tokens) :, : self.settings.dim].copy()
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         """Both tables, and the position in the text, from which all that is random follows."""
@@ -157,29 +151,6 @@ class CpuLearner:
         self._pieces_done = int(values["pieces_done"])
         self._examples = int(values["examples"])
 
-    def warm_start(self, tokens: Sequence[str], arrays: dict[str, NDArray[Any]]) -> int:
-        """Begin from the tables of an earlier training (``state``'s arrays) whose vocabulary was `tokens`, in id order.
-
-        Words that both know take their input and output rows over, n-gram buckets theirs; new words begin as always.
-        The inner nodes of hierarchical softmax belong to a tree of its own and begin anew. Returns the words taken over.
-        Raises InputError where dimensions or buckets differ.
-        """
-        settings, known = self.settings, {token: i for i, token in enumerate(tokens)}
-        buckets = settings.buckets if settings.subwords is not None else 0
-        if arrays["input"].shape != (len(tokens) + buckets, settings.dim):
-            raise InputError(
-                f"the earlier training's input table is {arrays['input'].shape}, where {len(tokens)} words, {buckets} "
-                f"buckets and {settings.dim} dimensions were expected: its settings differ"
-            )
-        pairs = [(i, known[token]) for i, token in enumerate(self._tokens) if token in known]
-        here, there = np.array(pairs, np.int64).reshape(-1, 2).T
-        self._inputs[here, : settings.dim] = arrays["input"][there]
-        if buckets:
-            self._inputs[len(self._tokens) :, : settings.dim] = arrays["input"][len(tokens) :]
-        if self._paths is None and len(arrays["output"]) == len(tokens):
-            self._outputs[here, : settings.dim] = arrays["output"][there]
-        return len(pairs)
-
     def _tables(self) -> dict[str, NDArray[np.float32]]:
         return {"input": self._inputs, "output": self._outputs}
 
@@ -193,7 +164,8 @@ class CpuLearner:
             "negative_room": len(self._negatives) - 2 * (shared + LANES),
             "skipgram": int(settings.model == "skipgram"),
         }
-        for kind, lists in (("path", self._paths), ("subword", self._subwords)):
+        subwords = None if self._subwords is None else (self._subwords.starts, self._subwords.rows)
+        for kind, lists in (("path", self._paths), ("subword", subwords)):
             starts, rows = (0, 0) if lists is None else (lists[0].ctypes.data, lists[1].ctypes.data)
             constants |= {f"{kind}_starts": starts, f"{kind}_rows": rows}
         if self._paths is not None:
