@@ -63,8 +63,9 @@ class WordVectorSettings:
     Fast engines only."""
     context_gradient: float = 1.0
     """Share of the gradient that the context words of CBOW receive. Fast engines only."""
-    output_weight: float = 0.0
-    """The published vectors are the input vectors plus this much of the output vectors."""
+    output_weight: float | None = None
+    """The published vectors are the input vectors plus this much of the output vectors. None: 1 for CBOW with negative
+    sampling and without subwords, which answers more analogies then; 0 for all else."""
 
     models: ClassVar[tuple[str, ...]] = MODELS
     """The models that this recipe is for."""
@@ -87,7 +88,7 @@ class WordVectorSettings:
         _within("shared-negatives", self.shared_negatives, 1, 10_000)
         _within("context-gradient", self.context_gradient, 0.0, 10.0)
         _within("subsample", self.subsample, 0.0, 1.0)
-        _within("output-weight", self.output_weight, -1.0, 1.0)
+        _within("output-weight", self.output_share, -1.0, 1.0)
         if self.learning_rate is not None and not (
             math.isfinite(self.learning_rate) and self.learning_rate > 0
         ):
@@ -99,10 +100,19 @@ class WordVectorSettings:
                     f"--subwords must be two lengths from 1 to 20, the shorter first, not {shortest}-{longest}"
                 )
 
+    @property
+    def output_share(self) -> float:
+        """``output_weight``, or what stands for None."""
+        if self.output_weight is not None:
+            return self.output_weight
+        mixes = self.model == "cbow" and self.loss == "negative-sampling" and self.subwords is None
+        return 1.0 if mixes else 0.0
+
     def to_json(self) -> dict[str, Any]:
         """All settings as JSON values, by field name."""
         values = {each.name: getattr(self, each.name) for each in dataclasses.fields(WordVectorSettings)}
         values["subwords"] = None if self.subwords is None else list(self.subwords)
+        values["output_weight"] = self.output_share
         return values
 
     @classmethod
@@ -123,6 +133,7 @@ class SampleRecipe(WordVectorSettings):
 
     dim: int = 50
     epochs: int = 10
+    output_weight: float | None = 0.0
 
 
 @dataclass(frozen=True)
@@ -130,6 +141,24 @@ class SmallRecipe(WordVectorSettings):
     """For texts of about a million words, such as Penn Treebank: twenty epochs."""
 
     epochs: int = 20
+    output_weight: float | None = 0.5
+
+
+@dataclass(frozen=True)
+class BestRecipe(WordVectorSettings):
+    """More accurate vectors in less time, for texts of ten million words and more: CBOW that learns fast and thins much.
+
+    Frequent words are thinned to a tenth of the usual; the context's gradient is cut to a fifth, which lets the
+    learning rate double; input and half the output vectors are published.
+    """
+
+    subsample: float = 1e-4
+    epochs: int = 6
+    learning_rate: float | None = 0.1
+    context_gradient: float = 0.2
+    output_weight: float | None = 0.5
+
+    models: ClassVar[tuple[str, ...]] = ("cbow",)
 
 
 @dataclass(frozen=True)
@@ -141,6 +170,7 @@ class BookRecipe(WordVectorSettings):
     engine: str = "plain"
     learning_rate: float | None = 0.001
     batch_size: int = 100
+    output_weight: float | None = 0.0
 
     models: ClassVar[tuple[str, ...]] = ("cbow",)
 
@@ -148,6 +178,7 @@ class BookRecipe(WordVectorSettings):
 RECIPES: dict[str, type[WordVectorSettings]] = {
     "sample": SampleRecipe,
     "small": SmallRecipe,
+    "best": BestRecipe,
     "book": BookRecipe,
 }
 

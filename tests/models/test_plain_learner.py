@@ -106,7 +106,7 @@ def test_the_learning_rate_falls_in_a_straight_line(two_topics, small_pieces):
 
 
 def test_output_vectors_can_be_added_to_what_is_published(two_topics):
-    plain = PlainLearner(two_topics, settings_of(epochs=1), CPU)
+    plain = PlainLearner(two_topics, settings_of(epochs=1, output_weight=0.0), CPU)
     mixed = PlainLearner(two_topics, settings_of(epochs=1, output_weight=0.5), CPU)
     train(plain)
     train(mixed)

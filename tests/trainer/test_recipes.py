@@ -1,4 +1,5 @@
 import dataclasses
+from dataclasses import replace
 
 import pytest
 
@@ -40,7 +41,8 @@ def test_settings_that_make_no_sense_name_their_option(option, value):
 
 def test_settings_survive_json():
     settings = WordVectorSettings(model="skipgram", subwords=(3, 6), learning_rate=0.05, threads=2)
-    assert WordVectorSettings.from_json(settings.to_json()) == settings
+    restored = WordVectorSettings.from_json(settings.to_json())
+    assert restored == replace(settings, output_weight=settings.output_share)
 
 
 def test_settings_of_another_release_are_refused():
@@ -70,3 +72,18 @@ def test_unknown_recipe_and_wrong_model():
         recipe_options("secret", model="cbow")
     with pytest.raises(InputError, match="not for skipgram"):
         recipe_options("book", model="skipgram")
+
+
+@pytest.mark.parametrize(
+    ("settings", "share"),
+    [
+        ({}, 1.0),
+        ({"model": "skipgram"}, 0.0),
+        ({"loss": "hierarchical-softmax"}, 0.0),
+        ({"subwords": (3, 6)}, 0.0),
+        ({"output_weight": 0.0}, 0.0),
+        ({"model": "skipgram", "output_weight": 0.25}, 0.25),
+    ],
+)
+def test_how_much_of_the_output_vectors_is_published(settings, share):
+    assert WordVectorSettings(**settings).output_share == share

@@ -65,7 +65,7 @@ WORD_VECTOR_OPTIONS = (
     ),
     _setting(
         "output-weight",
-        "publish input vectors plus this much of the output vectors",
+        "publish input vectors plus this much of the output vectors (default: 1 for cbow, 0 for skipgram)",
         decimal_number,
         metavar="X",
     ),

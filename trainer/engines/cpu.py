@@ -41,11 +41,11 @@ class CpuLearner:
             raise InputError(
                 f"a vocabulary of {size} words cannot be trained: 2 are the least; lower --min-count"
             )
-        if settings.output_weight and settings.loss == "hierarchical-softmax":
+        if settings.output_share and settings.loss == "hierarchical-softmax":
             raise InputError(
                 "hierarchical softmax has no output vectors of words to publish: set output_weight to 0"
             )
-        if settings.output_weight and settings.subwords is not None:
+        if settings.output_share and settings.subwords is not None:
             raise InputError("words made of subwords are published as they are: set output_weight to 0")
         self.settings = settings
         self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
@@ -127,8 +127,8 @@ class CpuLearner:
         """[V, D]: the input vectors, plus ``output_weight`` times the output vectors."""
         table = self._inputs[:, : self.settings.dim]
         vectors = table.copy() if self._subwords is None else self._subwords.mean_vectors(table)
-        if self.settings.output_weight:
-            vectors += np.float32(self.settings.output_weight) * self._outputs[:, : self.settings.dim]
+        if self.settings.output_share:
+            vectors += np.float32(self.settings.output_share) * self._outputs[:, : self.settings.dim]
         return vectors
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

@@ -57,7 +57,7 @@ class PlainLearner:
             raise InputError(
                 f"a vocabulary of {size} words cannot be trained: 2 are the least; lower --min-count"
             )
-        if settings.output_weight and settings.loss == "hierarchical-softmax":
+        if settings.output_share and settings.loss == "hierarchical-softmax":
             raise InputError(
                 "hierarchical softmax has no output vectors of words to publish: set output_weight to 0"
             )
@@ -155,9 +155,9 @@ class PlainLearner:
         """[V, D]: the input vectors (with subwords, means of rows), plus ``output_weight`` times the output vectors."""
         table: NDArray[np.float32] = self.backend.to_numpy(self._tables["input"])
         vectors = table.copy() if self._ngram_rows is None else self._ngram_rows.mean_vectors(table)
-        if self.settings.output_weight:
+        if self.settings.output_share:
             output = self.backend.to_numpy(self._tables["output"])
-            vectors += np.float32(self.settings.output_weight) * output
+            vectors += np.float32(self.settings.output_share) * output
         return vectors
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
