@@ -18,6 +18,7 @@ from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.tables import BLOCK, Workspace, aligned_zeros, first_inputs
+from trainer.engines.skipgram import band_vectors, near_lanes
 from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
@@ -156,13 +157,14 @@ class CpuLearner:
 
     def _new_workspace(self) -> Workspace:
         settings, shared = self.settings, self.settings.shared_negatives
-        near = BLOCK + 2 * settings.window
+        near = near_lanes(settings.window)
         constants = {
             "inputs": self._inputs.ctypes.data,
             "outputs": self._outputs.ctypes.data,
             "negative_ids": self._negatives.ctypes.data,
             "negative_room": len(self._negatives) - 2 * (shared + LANES),
             "skipgram": int(settings.model == "skipgram"),
+            "band_vectors": band_vectors(settings.window),
         }
         subwords = None if self._subwords is None else (self._subwords.starts, self._subwords.rows)
         for kind, lists in (("path", self._paths), ("subword", subwords)):

@@ -141,8 +141,8 @@ def dot_row(b: Any, vectors: Any, left: Any, right: Any, out: Any) -> None:
 
 
 @kernel
-def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
-    """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``; out is contiguous."""
+def transpose_tile(b: Any, source: Any, at: Any, out: Any, out_row: Any) -> None:
+    """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``; rows of out are `out_row` bytes apart."""
     rows = [load(b, b.add(scalar(b, offset(b, source, i, 8), INT), at)) for i in range(LANES)]
     index = ir.VectorType(ir.IntType(32), LANES)
     step = 1
@@ -156,7 +156,7 @@ def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
                 rows[i + step] = b.shuffle_vector(top, bottom, high)
         step *= 2
     for j in range(LANES):
-        store(b, rows[j], out, j)
+        store(b, rows[j], b.add(out, b.mul(out_row, INT(j))))
 
 
 @kernel

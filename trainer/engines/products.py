@@ -34,9 +34,9 @@ def score_rows(work: Any, states: int, rows: int, items: int, groups: int, addre
     lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
     """
     for group in range(groups):
-        transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), work.vectors)
+        transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), ROW_BYTES, work.vectors)
         multiply_lanes(
-            states, work.row_bytes, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim
+            states, work.row_bytes, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim, 0
         )
 
 

@@ -20,12 +20,41 @@ from trainer.engines.products import (
     add_negative_errors,
     negatives_loss,
     score_negatives,
-    score_rows,
     update_negatives,
 )
-from trainer.engines.rows import multiply_rows
+from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
+from trainer.engines.tables import BLOCK
 
 BAND = 4  # rows whose bands are multiplied together
+
+
+def near_lanes(window: int) -> int:
+    """The lanes that the scores of a block of rows take, one for each word around and what the last band is wider."""
+    return max(BLOCK + 2 * window, BLOCK - BAND + LANES * band_vectors(window))
+
+
+def band_vectors(window: int) -> int:
+    """The sixteens of lanes that `BAND` rows from a multiple of it on are scored with.
+
+    Their windows reach `BAND` + 2 window lanes; up to `BAND` - 1 more let the updates, which go by `BAND` lanes from a
+    multiple of it, find every score that they read written.
+    """
+    return -(-(BAND + 2 * window + 2 * window % BAND) // LANES)
+
+
+@compiled
+def score_bands(work: Any, states: int, rows: int) -> None:
+    """``near[i, lane] = state_i · near_row_lane`` for the lanes around each row: only a band of the product is needed."""
+    stride = work.spans * ROW_BYTES
+    for span in range(work.spans):
+        out = read_int64(work.near_turned_rows, 0) + span * ROW_BYTES
+        transpose_rows(work.near_rows + 8 * LANES * span, out, stride, work.vectors)
+    for i in range(np.int64(0), rows, np.int64(BAND)):
+        some, out = min(np.int64(BAND), rows - i), work.near_score_rows + 8 * i
+        for vector in range(work.band_vectors):
+            at = 4 * i + vector * ROW_BYTES
+            a = states + i * work.row_bytes
+            multiply_lanes(a, work.row_bytes, out, some, work.near_turned_rows, work.dim, at)
 
 
 @compiled
@@ -37,8 +66,10 @@ def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: boo
         row, here, center = work.near + 4 * i * stride, first + i, i + window
         low = max(read_int64(work.line_starts, here), here - window) - first + window
         high = min(read_int64(work.line_ends, here), here + window + 1) - first + window
-        for span in range(work.spans):
-            band_row(share, center, window, low, high, span * LANES, row + span * ROW_BYTES)
+        start = i - i % BAND
+        for vector in range(work.band_vectors):
+            lane = start + vector * LANES
+            band_row(share, center, window, low, high, lane, row + 4 * lane)
         if measured:
             for lane in range(low, high):
                 weight = np.float32(window + 1 - abs(lane - center))
@@ -94,7 +125,7 @@ def train_skipgram_block(
         inside = 0 <= j < min(count, first + rows + window)
         row = work.outputs + read_int32(work.words, j) * work.row_bytes if inside else work.zeros
         write_int64(work.near_rows, lane, row)
-    score_rows(work, read_int64(states, 0), rows, work.near_rows, work.spans, work.near_score_rows)
+    score_bands(work, read_int64(states, 0), rows)
     loss = weigh_near(work, first, rows, rate, measured)
     for i in range(rows):
         weight = read_float(work.weights, first + i) / np.float32(window)

@@ -60,7 +60,7 @@ class Workspace:
         width = zeros.shape[1]
         groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
         gathered, summed = aligned_zeros(chunk, dim), aligned_zeros(chunk, dim)
-        turned = aligned_zeros(width, LANES)
+        turned, near_turned = aligned_zeros(width, LANES), aligned_zeros(width, spans * LANES)
         scores, near_scores = aligned_zeros(depth, groups * LANES), aligned_zeros(depth, spans * LANES)
         words = np.zeros(chunk + LANES, np.int32)
         self.words = words[:chunk]  # ids of a chunk
@@ -80,6 +80,8 @@ class Workspace:
             "summed_rows": row_addresses(summed),
             "turned": turned,  # [W, 16] sixteen rows, transposed
             "turned_rows": row_addresses(turned),
+            "near_turned": near_turned,  # [W, near in sixteens] the rows around a block, transposed
+            "near_turned_rows": row_addresses(near_turned),
             "score_rows": lane_addresses(scores),  # [groups, depth]
             "near_score_rows": lane_addresses(near_scores),
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
