@@ -17,8 +17,8 @@ from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
-from trainer.engines.tables import BLOCK, Workspace, aligned_zeros, first_inputs
 from trainer.engines.skipgram import band_vectors, near_lanes
+from trainer.engines.tables import Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
