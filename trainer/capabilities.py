@@ -11,7 +11,7 @@ from trainer.loop import Learner
 from trainer.recipes import LOSSES, MODELS, WordVectorSettings
 
 # Options that only some engines know what to do with; each engine names its own.
-SPECIFIC_OPTIONS = {"optimizer", "batch_size", "shared_negatives", "context_gradient"}
+SPECIFIC_OPTIONS = {"optimizer", "batch_size", "whole_windows", "shared_negatives", "context_gradient"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ WORD_VECTOR_ENGINES = (
         devices=("cpu", "gpu"),
         losses=LOSSES,
         subwords=True,
-        own_options=("optimizer", "batch_size"),
+        own_options=("optimizer", "batch_size", "whole_windows"),
     ),
 )
 

@@ -58,6 +58,8 @@ class WordVectorSettings:
     """Plain models only."""
     batch_size: int = 1000
     """Examples that share one update. Plain models only."""
+    whole_windows: bool = False
+    """Keep every window whole, as the book does; else each is narrowed at random, as in word2vec. Plain models only."""
     shared_negatives: int = 16
     """Noise words drawn for a block of targets together, weighted so that each target sees ``negatives`` of them.
     Fast engines only."""
@@ -145,6 +147,23 @@ class SmallRecipe(WordVectorSettings):
 
 
 @dataclass(frozen=True)
+class PtbRecipe(WordVectorSettings):
+    """For Penn Treebank, with the plain models: whole windows, every word, small batches of SGD. About a minute."""
+
+    subsample: float = 0.0
+    epochs: int = 10
+    engine: str = "plain"
+    optimizer: str = "sgd"
+    batch_size: int = 200
+    learning_rate: float | None = 0.2
+    output_weight: float | None = 0.25
+    whole_windows: bool = True
+
+    models: ClassVar[tuple[str, ...]] = ("cbow",)
+    corpus_options: ClassVar[Mapping[str, Any]] = {"tokenizer": "whitespace", "min_count": 1}
+
+
+@dataclass(frozen=True)
 class BestRecipe(WordVectorSettings):
     """More accurate vectors in less time, for texts of ten million words and more: CBOW that learns fast and thins much.
 
@@ -171,6 +190,7 @@ class BookRecipe(WordVectorSettings):
     learning_rate: float | None = 0.001
     batch_size: int = 100
     output_weight: float | None = 0.0
+    whole_windows: bool = True
 
     models: ClassVar[tuple[str, ...]] = ("cbow",)
 
@@ -179,6 +199,7 @@ RECIPES: dict[str, type[WordVectorSettings]] = {
     "sample": SampleRecipe,
     "small": SmallRecipe,
     "best": BestRecipe,
+    "ptb": PtbRecipe,
     "book": BookRecipe,
 }
 

@@ -115,11 +115,11 @@ def test_output_vectors_can_be_added_to_what_is_published(two_topics):
     np.testing.assert_allclose(mixed.vectors(), arrays["input"] + 0.5 * arrays["output"], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("shrink", "pairs"), [(True, 76 / 3), (False, 36)])
-def test_windows_shrink_or_stay_whole(shrink, pairs):
+@pytest.mark.parametrize(("whole_windows", "pairs"), [(False, 76 / 3), (True, 36)])
+def test_windows_shrink_or_stay_whole(whole_windows, pairs):
     """Lines of eight words, three to a side: 36 pairs a line; of distance d a shrink leaves (4 - d) in 3."""
     text = make_text(np.arange(8000).reshape(1000, 8) % 20, 20)
-    learner = PlainLearner(text, settings_of(model="skipgram", epochs=1), CPU, shrink=shrink)
+    learner = PlainLearner(text, settings_of(model="skipgram", epochs=1, whole_windows=whole_windows), CPU)
     assert sum(step.examples for step in train(learner)) == pytest.approx(1000 * pairs, rel=0.02)
 
 

@@ -56,6 +56,7 @@ WORD_VECTOR_OPTIONS = (
     _setting("engine", "plain: readable and exact; fast: the same, many times faster", choices=ENGINES),
     _setting("optimizer", "how gradients are applied, plain engine", choices=OPTIMIZERS),
     _setting("batch-size", "examples for each update, plain engine", positive_number),
+    _setting("whole-windows", "do not narrow windows at random, plain engine", switch=True),
     _setting("shared-negatives", "noise words that a block of targets shares, fast engine", positive_number),
     _setting(
         "context-gradient",

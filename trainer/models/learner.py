@@ -45,13 +45,9 @@ class PlainLearner:
     position in the text, so a restored training ends bit for bit as an uninterrupted one.
     """
 
-    def __init__(
-        self, corpus: Corpus, settings: WordVectorSettings, backend: Backend, *, shrink: bool = True
-    ) -> None:
-        """``shrink`` narrows each window at random as word2vec does; without it all are whole, as in the book.
-
-        Raises InputError for settings that the plain models do not know and for fewer than two words.
-        """
+    def __init__(self, corpus: Corpus, settings: WordVectorSettings, backend: Backend) -> None:
+        """Raises InputError for settings that the plain models do not know and for fewer than two words."""
+        shrink = not settings.whole_windows
         size = len(corpus.counts)
         if size < 2:
             raise InputError(
