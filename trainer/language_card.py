@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import io
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from trainer.console import one_line
 from trainer.corpus.sample import SAMPLE_NOTICE
 from trainer.models.rnnlm_learner import Epoch
-
-Rows = Mapping[str, str]
+from trainer.papers import Rows, escape_text, html_table, markdown_table, render_page
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,8 @@ class LanguageCard:
         parts = [f"# {self.name}", self.summary]
         if self.generated:
             parts.append(f"**Generated text.** {SAMPLE_NOTICE}")
-        parts += ["## Result", _markdown_table(self.result), "![Perplexity by epoch](perplexity.svg)"]
-        parts += ["## Trained on", _markdown_table(self.text), "## Settings", _markdown_table(self.settings)]
+        parts += ["## Result", markdown_table(self.result), "![Perplexity by epoch](perplexity.svg)"]
+        parts += ["## Trained on", markdown_table(self.text), "## Settings", markdown_table(self.settings)]
         parts += ["## Use", _USE.format(name=self.name), _WARNING]
         if self.license:
             parts.append(f"Licence of the model: {one_line(self.license)}")
@@ -41,23 +39,22 @@ class LanguageCard:
     def to_html(self, *, plot_svg: bytes) -> bytes:
         """One page without outside parts."""
         drawing = plot_svg.decode("utf-8")
-        note = f"<p class=note><b>Generated text.</b> {_text(SAMPLE_NOTICE)}</p>" if self.generated else ""
+        note = (
+            f"<p class=note><b>Generated text.</b> {escape_text(SAMPLE_NOTICE)}</p>" if self.generated else ""
+        )
         tables = "".join(
-            f"<h2>{title}</h2>\n{_html_table(rows)}\n"
+            f"<h2>{title}</h2>\n{html_table(rows)}\n"
             for title, rows in (
                 ("Result", self.result),
                 ("Trained on", self.text),
                 ("Settings", self.settings),
             )
         )
-        page = _PAGE.format(
-            title=_text(self.name),
-            summary=_text(self.summary),
-            note=note,
-            plot=drawing[drawing.index("<svg") :],
-            tables=tables,
+        body = (
+            f"<h1>{escape_text(self.name)}</h1>\n<p>{escape_text(self.summary)}</p>\n{note}\n"
+            f"<h2>Perplexity</h2>\n<figure>{drawing[drawing.index('<svg') :]}</figure>\n{tables}"
         )
-        return page.encode("utf-8", "backslashreplace")
+        return render_page(title=self.name, body=body)
 
 
 def draw_perplexity(epochs: Sequence[Epoch], *, title: str) -> bytes:
@@ -106,48 +103,3 @@ python -m app --store STORE
 curl 'http://127.0.0.1:8000/next?model={name}&text=...'
 python -m trainer evaluate {name} --store STORE --text FILE
 ```"""
-
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: training report</title>
-<style>
-:root {{ color-scheme: light; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }}
-h1 {{ margin-bottom: .2em; }}
-h2 {{ margin-top: 1.8em; font-size: 1.1rem; }}
-table {{ border-collapse: collapse; }}
-th, td {{ text-align: left; vertical-align: top; padding: .15rem 1.2rem .15rem 0; font-weight: normal; }}
-th {{ color: #666; white-space: nowrap; }}
-figure {{ margin: 0; }}
-figure svg {{ max-width: 100%; height: auto; }}
-.note {{ background: #fff6db; border-left: 4px solid #e6b800; padding: .5rem 1rem; }}
-</style>
-</head>
-<body>
-<h1>{title}</h1>
-<p>{summary}</p>
-{note}
-<h2>Perplexity</h2>
-<figure>{plot}</figure>
-{tables}</body>
-</html>
-"""
-
-
-def _markdown_table(rows: Rows) -> str:
-    lines = ["| | |", "|---|---|"]
-    lines += [f"| {key} | {one_line(value).replace('|', chr(92) + '|')} |" for key, value in rows.items()]
-    return "\n".join(lines)
-
-
-def _html_table(rows: Rows) -> str:
-    cells = "\n".join(f"<tr><th>{_text(key)}<td>{_text(value)}" for key, value in rows.items())
-    return f"<table>\n{cells}\n</table>"
-
-
-def _text(value: str) -> str:
-    return html.escape(one_line(value))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from artifact.errors import InputError
+from trainer.checks import check_choice, check_range
 from trainer.recipes import available_threads
 
 CELLS = ("rnn", "lstm", "gru")
@@ -88,20 +89,20 @@ class RnnlmSettings:
     """What a recipe says about reading the text."""
 
     def __post_init__(self) -> None:
-        _one_of("cell", self.cell, CELLS)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("schedule", self.schedule, SCHEDULES)
-        _one_of("initial", self.initial, ("book", "uniform"))
-        _one_of("engine", self.engine, ENGINES)
+        check_choice("cell", self.cell, CELLS)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_choice("schedule", self.schedule, SCHEDULES)
+        check_choice("initial", self.initial, ("book", "uniform"))
+        check_choice("engine", self.engine, ENGINES)
         for name in ("hidden", "embedding"):
             if (value := getattr(self, name)) is not None:
-                _within(name, value, 1, 65_536)
-        _within("layers", self.layers, 1, 64)
-        _within("time-steps", self.time_steps, 1, 10_000)
-        _within("batch-size", self.batch_size, 1, 1_000_000)
-        _within("epochs", self.epochs, 1, 1_000_000)
-        _within("threads", self.threads, 1, 4096)
-        _within("seed", self.seed, 0, 2**63 - 1)
+                check_range(name, value, 1, 65_536)
+        check_range("layers", self.layers, 1, 64)
+        check_range("time-steps", self.time_steps, 1, 10_000)
+        check_range("batch-size", self.batch_size, 1, 1_000_000)
+        check_range("epochs", self.epochs, 1, 1_000_000)
+        check_range("threads", self.threads, 1, 4096)
+        check_range("seed", self.seed, 0, 2**63 - 1)
         for name in (
             "dropout",
             "input_dropout",
@@ -111,13 +112,13 @@ class RnnlmSettings:
             "weight_drop",
         ):
             if (value := getattr(self, name)) is not None:
-                _within(name.replace("_", "-"), value, 0.0, 0.95)
+                check_range(name.replace("_", "-"), value, 0.0, 0.95)
         for name in ("activation_penalty", "change_penalty", "weight_decay", "clip"):
-            _within(name.replace("_", "-"), getattr(self, name), 0.0, 1e6)
-        _within("decay", self.decay, 1.0, 1e6)
-        _within("warm-up", self.warm_up, 0.0, 1.0)
-        _within("patience", self.patience, 0, 1_000_000)
-        _within("average-after", self.average_after, 0, 1_000_000)
+            check_range(name.replace("_", "-"), getattr(self, name), 0.0, 1e6)
+        check_range("decay", self.decay, 1.0, 1e6)
+        check_range("warm-up", self.warm_up, 0.0, 1.0)
+        check_range("patience", self.patience, 0, 1_000_000)
+        check_range("average-after", self.average_after, 0, 1_000_000)
         if self.learning_rate is not None and not (
             math.isfinite(self.learning_rate) and self.learning_rate > 0
         ):
@@ -289,13 +290,3 @@ def recipe_options(name: str) -> dict[str, Any]:
         if getattr(values, each.name) != getattr(plain, each.name)
     }
     return {**recipe.corpus_options, **changed}
-
-
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"--{option} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _within(option: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also false for NaN
-        raise InputError(f"--{option} must be from {low:g} to {high:g}, not {value}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from artifact.errors import InputError
+from trainer.checks import check_choice, check_range
 
 MODELS = ("cbow", "skipgram")
 LOSSES = ("negative-sampling", "hierarchical-softmax")
@@ -75,22 +76,22 @@ class WordVectorSettings:
     """What a recipe says about reading the text: tokenizer, min_count."""
 
     def __post_init__(self) -> None:
-        _one_of("model", self.model, MODELS)
-        _one_of("loss", self.loss, LOSSES)
-        _one_of("engine", self.engine, ENGINES)
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _within("dim", self.dim, 1, 100_000)
-        _within("window", self.window, 1, 1000)
-        _within("negatives", self.negatives, 1, 10_000)
-        _within("buckets", self.buckets, 1, 2**31 - 1)
-        _within("epochs", self.epochs, 1, 1_000_000)
-        _within("threads", self.threads, 1, 4096)
-        _within("seed", self.seed, 0, 2**63 - 1)
-        _within("batch-size", self.batch_size, 1, 10_000_000)
-        _within("shared-negatives", self.shared_negatives, 1, 10_000)
-        _within("context-gradient", self.context_gradient, 0.0, 10.0)
-        _within("subsample", self.subsample, 0.0, 1.0)
-        _within("output-weight", self.output_share, -1.0, 1.0)
+        check_choice("model", self.model, MODELS)
+        check_choice("loss", self.loss, LOSSES)
+        check_choice("engine", self.engine, ENGINES)
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        check_range("dim", self.dim, 1, 100_000)
+        check_range("window", self.window, 1, 1000)
+        check_range("negatives", self.negatives, 1, 10_000)
+        check_range("buckets", self.buckets, 1, 2**31 - 1)
+        check_range("epochs", self.epochs, 1, 1_000_000)
+        check_range("threads", self.threads, 1, 4096)
+        check_range("seed", self.seed, 0, 2**63 - 1)
+        check_range("batch-size", self.batch_size, 1, 10_000_000)
+        check_range("shared-negatives", self.shared_negatives, 1, 10_000)
+        check_range("context-gradient", self.context_gradient, 0.0, 10.0)
+        check_range("subsample", self.subsample, 0.0, 1.0)
+        check_range("output-weight", self.output_share, -1.0, 1.0)
         if self.learning_rate is not None and not (
             math.isfinite(self.learning_rate) and self.learning_rate > 0
         ):
@@ -219,13 +220,3 @@ def recipe_options(name: str, *, model: str) -> dict[str, Any]:
         if getattr(values, each.name) != getattr(plain, each.name)
     }
     return {**recipe.corpus_options, **changed}
-
-
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InputError(f"--{option} must be one of {', '.join(choices)}, not {value!r}")
-
-
-def _within(option: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also false for NaN
-        raise InputError(f"--{option} must be from {low:g} to {high:g}, not {value}")
