@@ -174,6 +174,8 @@ def main():
     parser.add_argument("--scratch", type=Path, help="a folder for what is written; removed afterwards")
     options = parser.parse_args()
     tokenizer = Tokenizer(options.tokenizer)
+    if options.scratch is not None:
+        Path(options.scratch).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.scratch) as folder:
         if options.memory:
             measure_memory(options.text, tokenizer, options.memory, max(options.threads), Path(folder))
