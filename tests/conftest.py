@@ -1,4 +1,12 @@
+import os
+
 import pytest
+from hypothesis import settings
+
+# In CI the same examples are tried each time: a change fails for what it changed. Elsewhere new ones are looked for.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 def pytest_addoption(parser):
