@@ -1,7 +1,11 @@
+import json
 import os
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import settings
+
+from trainer.cli import main
 
 # In CI the same examples are tried each time: a change fails for what it changed. Elsewhere new ones are looked for.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -19,3 +23,36 @@ def pytest_addoption(parser):
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the cache of the person who runs it."""
     monkeypatch.setenv("WORDKIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@dataclass
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def records(self):
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def last(self):
+        return self.records[-1]
+
+    def events(self, name):
+        return [record for record in self.records if record.get("event") == name]
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    """Run a command in this process, without the environment's options."""
+    for variable in [name for name in os.environ if name.startswith("WORDKIN_") and name != "WORDKIN_CACHE"]:
+        monkeypatch.delenv(variable)
+
+    def run_command(*arguments):
+        capsys.readouterr()
+        code = main([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Outcome(code, captured.out, captured.err)
+
+    return run_command

@@ -1,11 +1,5 @@
-import json
-import os
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-
-from trainer.cli import main
 
 ANIMALS = ["dog", "cat", "horse", "cow"]
 FRUIT = ["apple", "pear", "plum", "grape"]
@@ -34,39 +28,6 @@ def texts(tmp_path_factory):
     with test.open("a") as file:
         file.write("the unicorn slept in the barn\n")
     return train, valid, test
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def records(self):
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def last(self):
-        return self.records[-1]
-
-    def events(self, name):
-        return [record for record in self.records if record.get("event") == name]
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command in this process, without the environment's options."""
-    for variable in [name for name in os.environ if name.startswith("WORDKIN_") and name != "WORDKIN_CACHE"]:
-        monkeypatch.delenv(variable)
-
-    def run_command(*arguments):
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return run_command
 
 
 @pytest.fixture

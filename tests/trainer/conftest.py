@@ -1,9 +1,5 @@
 """What the tests of the trainer's command line share: a small text of our own making, and a way to run a command."""
 
-import json
-import os
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
@@ -42,36 +38,6 @@ def text(tmp_path_factory):
 @pytest.fixture
 def store(tmp_path):
     return tmp_path / "store"
-
-
-@dataclass
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def records(self):
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def last(self):
-        return self.records[-1]
-
-
-@pytest.fixture
-def run(capsys, monkeypatch):
-    """Run a command in this process, without the environment's options."""
-    for variable in [name for name in os.environ if name.startswith("WORDKIN_") and name != "WORDKIN_CACHE"]:
-        monkeypatch.delenv(variable)
-
-    def run_command(*arguments):
-        capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return run_command
 
 
 @pytest.fixture

@@ -76,6 +76,23 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return call(builder, "llvm.fmuladd.v16f32", LANE, [a, b, c])
 
 
+def turn(builder: Any, rows: list[Any]) -> list[Any]:
+    """Sixteen lanes of sixteen rows, transposed: lane i of result j is lane j of row i."""
+    rows = list(rows)
+    index = ir.VectorType(ir.IntType(32), LANES)
+    step = 1
+    while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
+        low = ir.Constant(index, [j if not j & step else j - step + LANES for j in range(LANES)])
+        high = ir.Constant(index, [j + step if not j & step else j + LANES for j in range(LANES)])
+        for i in range(LANES):
+            if not i & step:
+                top, bottom = rows[i], rows[i + step]
+                rows[i] = builder.shuffle_vector(top, bottom, low)
+                rows[i + step] = builder.shuffle_vector(top, bottom, high)
+        step *= 2
+    return rows
+
+
 def accumulator(builder: Any) -> Any:
     """A stack slot of lanes, set to zero here; LLVM turns it into a register."""
     slot = cgutils.alloca_once(builder, LANE)

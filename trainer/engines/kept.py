@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from numba import njit
 
 from trainer.engines.pieces import train_span
-
-
-@cache
-def source_digest() -> str:
-    """The sha256 of this package's sources."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+from trainer.engines.sources import source_digest
 
 
 @cache

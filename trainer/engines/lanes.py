@@ -37,6 +37,7 @@ from trainer.engines.emission import (
     scalar,
     splat,
     store,
+    turn,
 )
 
 HAS_32_WIDE_REGISTERS = bool(llvm.get_host_cpu_features().get("avx512f", False))
@@ -144,19 +145,8 @@ def dot_row(b: Any, vectors: Any, left: Any, right: Any, out: Any) -> None:
 def transpose_tile(b: Any, source: Any, at: Any, out: Any, out_row: Any) -> None:
     """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``; rows of out are `out_row` bytes apart."""
     rows = [load(b, b.add(scalar(b, offset(b, source, i, 8), INT), at)) for i in range(LANES)]
-    index = ir.VectorType(ir.IntType(32), LANES)
-    step = 1
-    while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
-        low = ir.Constant(index, [j if not j & step else j - step + LANES for j in range(LANES)])
-        high = ir.Constant(index, [j + step if not j & step else j + LANES for j in range(LANES)])
-        for i in range(LANES):
-            if not i & step:
-                top, bottom = rows[i], rows[i + step]
-                rows[i] = b.shuffle_vector(top, bottom, low)
-                rows[i + step] = b.shuffle_vector(top, bottom, high)
-        step *= 2
-    for j in range(LANES):
-        store(b, rows[j], b.add(out, b.mul(out_row, INT(j))))
+    for j, turned in enumerate(turn(b, rows)):
+        store(b, turned, b.add(out, b.mul(out_row, INT(j))))
 
 
 @kernel

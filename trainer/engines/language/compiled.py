@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numba
+
+from trainer.engines.sources import source_digest
 
 # Sums may be made in another order and products fused with them; what is not a number must stay so.
 FAST_MATH = {"contract", "reassoc", "nsz", "arcp"}
@@ -21,18 +20,9 @@ def compiled(function: Callable[..., Any], signature: Any = None) -> Any:
     Compiled when it is first called, for each combination of argument types; with ``signature`` at once, for that alone.
     """
     # Numba keeps machine code under the function's name and looks at its file alone, not at those it calls.
-    function.__qualname__ += f"-{source_digest()}"
+    function.__qualname__ += f"-{source_digest()[:8]}"
     signatures = [] if signature is None else [signature]
     try:
         return _njit(*signatures, nogil=True, error_model="numpy", fastmath=FAST_MATH, cache=True)(function)
     except (RuntimeError, OSError):  # Numba's "cannot cache function: no locator available", or a full disk
         return _njit(*signatures, nogil=True, error_model="numpy", fastmath=FAST_MATH)(function)
-
-
-@cache
-def source_digest() -> str:
-    """Eight digits that change with any source of this package."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:8]

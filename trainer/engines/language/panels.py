@@ -19,6 +19,7 @@ from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from trainer.engines.emission import turn
 from trainer.engines.language.compiled import compiled
 
 cgutils: Any = untyped_cgutils
@@ -128,19 +129,8 @@ def _emit_turn(b: Any, source: Any, source_row: Any, out: Any, out_row: Any) -> 
         return _vector(b, _move(b, base, b.mul(distance, _INT(i))), 0)
 
     rows = [b.load(row(source, source_row, i), align=4) for i in range(LANES)]
-    index = ir.VectorType(ir.IntType(32), LANES)
-    step = 1
-    while step < LANES:  # swap the off-diagonal step x step blocks of every pair of rows
-        low = ir.Constant(index, [j if not j & step else j - step + LANES for j in range(LANES)])
-        high = ir.Constant(index, [j + step if not j & step else j + LANES for j in range(LANES)])
-        for i in range(LANES):
-            if not i & step:
-                top, bottom = rows[i], rows[i + step]
-                rows[i] = b.shuffle_vector(top, bottom, low)
-                rows[i + step] = b.shuffle_vector(top, bottom, high)
-        step *= 2
-    for j in range(LANES):
-        b.store(rows[j], row(out, out_row, j), align=4)
+    for j, turned in enumerate(turn(b, rows)):
+        b.store(turned, row(out, out_row, j), align=4)
 
 
 def _emit_tile(
