@@ -1,0 +1,215 @@
+"""Exact search: which rows of a matrix have the largest cosine with a query.
+
+float32 products over blocks of rows leave a few candidates for each query: all whose score is within the rounding error of
+the best. float64 then decides between those. So an answer depends on the vectors and on the query alone, not on how blocks,
+threads or the questions of others that were computed together with it happened to round; and it is the one that float64
+would have given throughout.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.candidates import Candidates, Found
+from artifact.joining import Joiner
+
+_SCORES_AT_ONCE = 1 << 18
+"""Scores in a block, a mebibyte: what a core's own cache holds."""
+_LEAST_ROWS, _MOST_ROWS = 2_048, 16_384
+_QUERIES_AT_ONCE = 64
+_RANKED_AT_ONCE = 16_384
+_WORTH_SPLITTING = 4 << 20
+"""Products of two numbers below which threads cost more than they save."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Some queries that belong together: ``units`` [Q, D] of length 1, and what is wanted of them."""
+
+    units: NDArray[np.float64]
+    top: int
+    exclude: Sequence[Sequence[int]]
+    """Ids to leave out: a list for each query, or none at all."""
+    limit: int
+    """How many rows, from the first, are looked at."""
+
+
+Nearest = tuple[NDArray[np.int32], NDArray[np.float32]]
+"""Ids and cosines [Q, top], best first, ties in id order; -1 and 0 where there are no more."""
+
+
+class Search:
+    """Searches ``vectors`` [V, D] (float16 or float32, may be mapped) with their ``norms`` [V]; any thread may ask.
+
+    Questions that arrive while one is computed are computed together, in one product. ``threads`` share a large one: more
+    than one helps only where the BLAS library itself uses one.
+    """
+
+    def __init__(self, vectors: NDArray[Any], norms: NDArray[np.float32], *, threads: int = 1) -> None:
+        self._vectors = vectors
+        self._norms = norms
+        self._zero_ids = np.flatnonzero(norms == 0)
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads - 1, "search") if threads > 1 else None
+        # float32 rounding: D products and sums, the two lengths, and the quotient (Higham 2002, section 3.1).
+        self._slack = np.float32((vectors.shape[1] + 8) * 2.0**-24)
+        self._joiner = Joiner(self._answer_all)
+
+    def nearest(
+        self, queries: NDArray[np.floating[Any]], *, top: int, exclude: Sequence[Sequence[int]], limit: int
+    ) -> Nearest:
+        """The rows nearest to each of ``queries`` [Q, D], of any length; see ``Query``."""
+        units = to_units(queries)
+        found = [
+            self._joiner.ask(
+                Query(
+                    units[start : start + _QUERIES_AT_ONCE],
+                    top,
+                    exclude[start : start + _QUERIES_AT_ONCE],
+                    limit,
+                )
+            )
+            for start in range(0, len(units), _QUERIES_AT_ONCE)
+        ]
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
+        return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
+
+    def find(self, queries: NDArray[np.floating[Any]], *, top: int, exclude: NDArray[np.intp]) -> Nearest:
+        """As ``nearest`` over all rows, but computed by this thread alone; ``exclude`` [Q, n] holds n ids for each query."""
+        units = to_units(queries)
+        places = np.repeat(np.arange(len(units)), exclude.shape[1])
+        left_out = _LeftOut.of(places, exclude.reshape(-1))
+        V = len(self._vectors)
+        found = self._collect(units.astype(np.float32), min(top, V), left_out, 0, V)
+        return self._rank(units, [found], top)
+
+    def _answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
+        """The answers to questions that arrived together."""
+        answers: list[Nearest | None] = [None] * len(queries)
+        for limit in dict.fromkeys(query.limit for query in queries):
+            places = [place for place, query in enumerate(queries) if query.limit == limit]
+            ids, cosines = self._answer_alike([queries[place] for place in places], limit)
+            start = 0
+            for place in places:
+                query = queries[place]
+                rows = slice(start, start + len(query.units))
+                answers[place] = ids[rows, : query.top], cosines[rows, : query.top]
+                start += len(query.units)
+        return [answer for answer in answers if answer is not None]
+
+    def _answer_alike(self, queries: Sequence[Query], limit: int) -> Nearest:
+        units = np.concatenate([query.units for query in queries])
+        narrow = units.astype(np.float32)
+        top = max(query.top for query in queries)
+        keep = min(top, limit)
+        starts = np.cumsum([0, *(len(query.units) for query in queries)]).tolist()
+        pairs = [
+            (start + place, token_id)
+            for start, query in zip(starts, queries, strict=False)
+            for place, token_ids in enumerate(query.exclude)
+            for token_id in token_ids
+        ]
+        left_out = _LeftOut.of(*np.array(pairs, dtype=np.intp).reshape(-1, 2).T)
+        edges = self._split(limit, limit * narrow.size)
+        spans = list(itertools.pairwise(edges))
+        waiting = [
+            self._pool.submit(self._collect, narrow, keep, left_out, *span)
+            for span in spans[1:]
+            if self._pool
+        ]
+        found = [self._collect(narrow, keep, left_out, *spans[0]), *(future.result() for future in waiting)]
+        return self._rank(units, found, top)
+
+    def _split(self, limit: int, work: int) -> list[int]:
+        """Where the rows of the threads begin and end."""
+        threads = min(self._threads, max(1, work // _WORTH_SPLITTING))
+        return [limit * thread // threads for thread in range(threads + 1)]
+
+    def _collect(
+        self, units: NDArray[np.float32], keep: int, left_out: _LeftOut, start: int, stop: int
+    ) -> Found:
+        """What may be among the ``keep`` best rows of each query, of the rows from ``start`` to ``stop``."""
+        Q = len(units)
+        step = min(max(_SCORES_AT_ONCE // Q, _LEAST_ROWS), _MOST_ROWS)
+        candidates = Candidates(Q, keep, slack=2 * self._slack)
+        buffer = np.empty(Q * step, dtype=np.float32)
+        for first in range(start, stop, step):
+            end = min(first + step, stop)
+            # float32 rows go to the product as they lie in the map; float16 ones are widened a block at a time.
+            block = self._vectors[first:end].astype(np.float32, copy=False)
+            scores = buffer[: Q * (end - first)].reshape(Q, end - first)
+            np.matmul(units, block.T, out=scores)
+            self._divide(scores, first, end)
+            left_out.strike(scores, first, end)
+            candidates.add(scores, first)
+        return candidates.finish()
+
+    def _divide(self, scores: NDArray[np.float32], first: int, end: int) -> None:
+        norms = self._norms[first:end]
+        if len(self._zero_ids):
+            low, high = np.searchsorted(self._zero_ids, (first, end))
+            if high > low:
+                scores /= np.where(norms > 0, norms, np.float32(1))
+                scores[:, self._zero_ids[low:high] - first] = -np.inf
+                return
+        scores /= norms
+
+    def _rank(self, units: NDArray[np.float64], found: Sequence[Found], top: int) -> Nearest:
+        """The best of the candidates, decided in float64."""
+        rows = np.concatenate([part.rows for part in found])
+        ids = np.concatenate([part.ids for part in found])
+        cosines = np.empty(len(rows), dtype=np.float32)
+        for start in range(0, len(rows), _RANKED_AT_ONCE):
+            chunk = slice(start, start + _RANKED_AT_ONCE)
+            vectors = self._vectors[ids[chunk]].astype(np.float64)
+            lengths = np.sqrt(np.einsum("cd,cd->c", vectors, vectors))
+            dots = np.einsum("cd,cd->c", vectors, units[rows[chunk]])
+            # Rounded to float32, vectors that differ in length alone tie.
+            cosines[chunk] = np.clip(dots / lengths, -1.0, 1.0)
+        order = np.lexsort((ids, -cosines, rows))
+        rows = rows[order]
+        places = np.arange(len(rows)) - np.searchsorted(rows, np.arange(len(units)))[rows]
+        chosen = places < top
+        best = np.full((len(units), top), -1, dtype=np.int32)
+        best_cosines = np.zeros((len(units), top), dtype=np.float32)
+        best[rows[chosen], places[chosen]] = ids[order][chosen]
+        best_cosines[rows[chosen], places[chosen]] = cosines[order][chosen]
+        return best, best_cosines
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Pairs of a query's place and an id that it must not find, by id."""
+
+    places: NDArray[np.intp]
+    ids: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, places: NDArray[np.intp], ids: NDArray[np.intp]) -> _LeftOut:
+        """From pairs in any order."""
+        order = np.argsort(ids, kind="stable")
+        return cls(places[order], ids[order])
+
+    def strike(self, scores: NDArray[np.float32], first: int, end: int) -> None:
+        """Set what is left out to -inf in the ``scores`` of the rows from ``first`` to ``end``."""
+        if len(self.ids):
+            low, high = np.searchsorted(self.ids, (first, end))
+            scores[self.places[low:high], self.ids[low:high] - first] = -np.inf
+
+
+def to_units(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """``rows`` [n, D] with length 1, in float64; those of zeros stay."""
+    wide = rows.astype(np.float64)
+    lengths = np.linalg.norm(wide, axis=1, keepdims=True)
+    units: NDArray[np.float64] = np.divide(wide, lengths, out=np.zeros_like(wide), where=lengths > 0)
+    return units
