@@ -137,6 +137,14 @@ class Embedding:
         """
         return self._look_up(words)[1]
 
+    def rows(self, token_ids: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The vectors [n, D] of the words with these ids, as trained, in an array of their own."""
+        return self._vectors[token_ids].astype(np.float32, copy=False)
+
+    def compose(self, tokens: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """For each token a vector [D] from its character n-grams; None where there is none, or the model has no subwords."""
+        return [None] * len(tokens) if self._subwords is None else self._subwords.compose(tokens)
+
     def similar(
         self, positive: Sequence[str], negative: Sequence[str] = (), *, top: int = 10
     ) -> list[Neighbour]:

@@ -11,6 +11,7 @@ WordkinError
 │   └── Unsupported       a format version or requirement that this release does not know
 └── QueryError            a question that has no answer
     ├── UnknownWords      words that the vocabulary does not have
+    │   └── UnknownText   a text of such words only
     ├── EmptyQuery        nothing to look for, or vectors that cancel out
     └── WrongKind         a question that this kind of model does not answer
 """
@@ -63,11 +64,19 @@ class QueryError(WordkinError):
 class UnknownWords(QueryError):
     """Words that the vocabulary does not have; ``oov`` lists them as asked, ``suggestions`` known words close to them."""
 
-    def __init__(self, oov: Sequence[str], suggestions: Sequence[str] = ()) -> None:
+    def __init__(self, oov: Sequence[str], suggestions: Sequence[str] = (), *, where: str = "") -> None:
         self.oov = list(oov)
         self.suggestions = list(suggestions)
         shown = ", ".join(repr(word[:40]) for word in self.oov[:5])  # repr: one line, whatever the word holds
-        super().__init__(f"not in the vocabulary: {shown}" + (" …" if len(self.oov) > 5 else ""))
+        super().__init__(f"{where}not in the vocabulary: {shown}" + (" …" if len(self.oov) > 5 else ""))
+
+
+class UnknownText(UnknownWords):
+    """A text of which the vocabulary has no word; ``place`` is its place among the texts asked for, from 0."""
+
+    def __init__(self, place: int, oov: Sequence[str], suggestions: Sequence[str] = ()) -> None:
+        super().__init__(oov, suggestions, where=f"text {place} has no known word; ")
+        self.place = place
 
 
 class EmptyQuery(QueryError):

@@ -67,7 +67,10 @@ class Tokenizer:
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of a line or a text, in order, as in training."""
-        return [token for token in self.split(text) if fits(token)]
+        tokens = self.split(text)
+        if len(text) <= MAX_TOKEN_BYTES and text.isascii():
+            return tokens
+        return [token for token in tokens if fits(token)]
 
     def split(self, text: str) -> list[str]:
         """As ``tokens``, with those that are longer than ``MAX_TOKEN_BYTES`` still there."""

@@ -7,6 +7,7 @@ order of their tokens, for prefixes). The index is only a hint: every answer is 
 
 from __future__ import annotations
 
+import functools
 import mmap
 import unicodedata
 import zlib
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, InputError
 
+_MOST_RECENT = 32_768
 INDEX_TENSORS = {"offsets": "<i8", "buckets": "<u4", "bucket_ids": "<i4", "sorted_ids": "<i4"}
 
 
@@ -81,6 +83,7 @@ class Vocabulary:
         self._bucket_ids = np.ascontiguousarray(index["bucket_ids"]).data
         self._sorted_ids = np.ascontiguousarray(index["sorted_ids"]).data
         self._mask = len(index["buckets"]) - 2
+        self._recent: dict[str, int] = {}
 
     @classmethod
     def from_tokens(cls, tokens: Sequence[str], counts: NDArray[np.int64]) -> Vocabulary:
@@ -129,6 +132,43 @@ class Vocabulary:
     def ids(self, tokens: Iterable[str]) -> list[int | None]:
         """An id or None for each token."""
         return [self.id(token) for token in tokens]
+
+    def locate(self, tokens: Sequence[str]) -> NDArray[np.intp]:
+        """An id for each token [n], -1 for one that is not here. What running text has: frequent ones are remembered."""
+        recent = self._recent
+        found = list(map(recent.get, tokens))
+        if None in found:
+            if len(recent) > _MOST_RECENT:
+                recent.clear()
+            for place in [place for place, token_id in enumerate(found) if token_id is None]:
+                token_id = self.id(tokens[place])
+                found[place] = -1 if token_id is None else token_id
+                if token_id is not None:
+                    recent[tokens[place]] = token_id
+        return np.array(found, dtype=np.intp)
+
+    @property
+    def has_counts(self) -> bool:
+        """Whether ``counts`` tell tokens apart; imported vectors often come without any."""
+        return self._total is not None
+
+    def frequencies(self, token_ids: NDArray[np.intp]) -> NDArray[np.float64]:
+        """The share [n] of the training text that each token has.
+
+        Where there are no counts, by Zipf's law: in proportion to 1 / rank. Files of vectors list frequent words first.
+        """
+        total = self._total
+        shares: NDArray[np.float64] = (
+            self.counts[token_ids] / total
+            if total is not None
+            else 1 / ((token_ids + 1) * (np.log(self._count) + np.euler_gamma))
+        )
+        return shares
+
+    @functools.cached_property
+    def _total(self) -> int | None:
+        counted = int(self.counts.min()) < int(self.counts.max())
+        return int(self.counts.sum()) if counted else None
 
     def token(self, token_id: int) -> str:
         """The token with this id; IndexError outside 0 … V-1."""
