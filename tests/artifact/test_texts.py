@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from artifact.embedding import Embedding
@@ -136,12 +136,13 @@ def test_phrases_are_one_word_but_not_across_lines():
     assert not np.allclose(one, two)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    lengths=st.lists(st.sampled_from([1, 2, 7, 40, 3000, 9000, 17_000]), min_size=1, max_size=6),
+    lengths=st.lists(st.sampled_from([1, 2, 7, 63, 64, 65, 200]), min_size=1, max_size=6),
     seed=st.integers(0, 9),
 )
-def test_a_text_has_the_same_vector_in_any_batch(lengths, seed):
+def test_a_text_has_the_same_vector_in_any_batch(monkeypatch, lengths, seed):
+    monkeypatch.setattr("artifact.texts._BLOCK_TOKENS", 64)
     model = make()
     random = np.random.default_rng(seed)
     words = np.array(["the", "car", "truck", "서울", "nowhere"])
