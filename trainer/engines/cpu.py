@@ -23,7 +23,7 @@ from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 
-LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.035}
+LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.025}
 LEAST_RATE = 1e-4  # of the rate at the start
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
