@@ -17,6 +17,9 @@ from artifact.embedding import compute_norms
 from artifact.errors import InputError, StoreUnwritable, WordkinError
 from artifact.files import hash_file, replace_file, sync_file, sync_folder, write_file
 from artifact.manifest import MANIFEST_FILE, Kind, check_name, seal_manifest
+from artifact.neighbours import FILE as NEIGHBOURS_FILE
+from artifact.neighbours import ROLE as NEIGHBOURS
+from artifact.neighbours import NeighbourTable
 from artifact.phrases import INDEX_FILE, PHRASES_FILE, Phrases
 from artifact.phrases import REQUIREMENT as PHRASES
 from artifact.subwords import REQUIREMENT as SUBWORDS
@@ -66,6 +69,10 @@ class Draft:
             write_file(path, content)
         return path
 
+    def file(self, role: str) -> Path:
+        """The path of the file that was added under ``role``."""
+        return self.path / self._files[role]
+
     def publish(
         self,
         *,
@@ -106,6 +113,11 @@ class Draft:
             },
             created=created or datetime.now(UTC),
         )
+        self._place(version, data)
+        return version
+
+    def _place(self, version: str, data: bytes) -> None:
+        """Put the version with this manifest, whose files are in the draft's folder, in its place; name it the latest."""
         place = self.folder / version
         # The digest in the version makes an existing place the same bytes, published within the same second.
         if not (place / MANIFEST_FILE).exists():
@@ -115,7 +127,6 @@ class Draft:
             self.path.rename(place)
             sync_folder(self.folder)
         replace_file(self.folder / LATEST_FILE, f"{version}\n".encode())
-        return version
 
 
 def write_embedding(
@@ -160,6 +171,11 @@ def write_phrases(draft: Draft, phrases: Phrases) -> dict[str, Any]:
     """Add to ``draft`` what texts are joined by; returns what ``requires`` must say of it."""
     phrases.write(draft.add("phrases", PHRASES_FILE), draft.add("phrases-index", INDEX_FILE))
     return {PHRASES: phrases.joining.to_json()}
+
+
+def write_neighbours(draft: Draft, table: NeighbourTable) -> None:
+    """Add to ``draft`` the nearest words of every word."""
+    write_tensors(draft.add(NEIGHBOURS, NEIGHBOURS_FILE), {"ids": table.ids, "scores": table.scores})
 
 
 def _convert(vectors: NDArray[Any], dtype: str, *, name: Callable[[int], str]) -> NDArray[Any]:

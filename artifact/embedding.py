@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
 from artifact.manifest import Manifest
+from artifact.neighbours import NeighbourTable
 from artifact.phrases import Phrases, spell
+from artifact.search import Search, to_units
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
 
 _BLOCK_ROWS = 16_384
-_SCORES_AT_ONCE = 8 << 20
+_MOST_SUGGESTED_FOR = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,10 @@ def compute_norms(vectors: NDArray[Any]) -> NDArray[np.float32]:
 
 
 class Embedding:
-    """Word vectors [V, D] (float16 or float32, may be a memory map) with their norms [V], words and tokenizer."""
+    """Word vectors [V, D] (float16 or float32, may be a memory map) with their norms [V], words and tokenizer.
+
+    ``neighbours`` are the nearest words of each, computed before. ``threads`` share a large search; see ``Search``.
+    """
 
     def __init__(
         self,
@@ -52,6 +58,8 @@ class Embedding:
         manifest: Manifest | None = None,
         subwords: Subwords | None = None,
         phrases: Phrases | None = None,
+        neighbours: NeighbourTable | None = None,
+        threads: int = 1,
     ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(vocabulary) or norms.shape != (len(vocabulary),):
             raise Corrupt(
@@ -65,6 +73,8 @@ class Embedding:
             raise Corrupt(f"{name}: a norm is negative or not finite")
         if subwords is not None and subwords.rows.shape[1] != vectors.shape[1]:
             raise Corrupt(f"{name}: subwords {subwords.rows.shape} and vectors {vectors.shape} do not fit")
+        if neighbours is not None and neighbours.words != len(vocabulary):
+            raise Corrupt(f"{name}: neighbours of {neighbours.words} words, but there are {len(vocabulary)}")
         self.name = name
         self.version = version
         self.manifest = manifest
@@ -75,7 +85,8 @@ class Embedding:
         self._vectors = vectors
         self._norms = norms
         self._subwords = subwords
-        self._zero_ids = np.flatnonzero(norms == 0)
+        self._search = Search(vectors, norms, threads=threads)
+        self.neighbours = neighbours
 
     @classmethod
     def from_arrays(
@@ -126,7 +137,7 @@ class Embedding:
     def token_ids(self, words: Sequence[str]) -> list[int]:
         """The ids of ``words``; UnknownWords names all that have none."""
         if oov := self.oov(words):
-            raise self._unknown(oov)
+            raise UnknownWords(list(dict.fromkeys(oov)), self.suggest(oov))
         return [token_id for word in words if (token_id := self.find(word)) is not None]
 
     def vectors(self, words: Sequence[str]) -> NDArray[np.float32]:
@@ -152,13 +163,15 @@ class Embedding:
 
         Cosine over the whole vocabulary; the query's own words are left out. With words on both sides this is 3CosAdd
         (Levy and Goldberg 2014, equation 3). Vectors as from ``vectors``. Raises UnknownWords, and EmptyQuery where
-        nothing is asked for.
+        nothing is asked for. The answer for one word stands in ``neighbours``, where there are as many.
         """
+        if len(positive) == 1 and not negative and (known := self.recall(positive[0], top=top)) is not None:
+            return [Neighbour(word, score) for word, score in zip(*known, strict=True)]
         if not positive and not negative:
             raise EmptyQuery("at least one word is needed")
         token_ids, rows = self._look_up([*positive, *negative])
         signs = np.array([1.0] * len(positive) + [-1.0] * len(negative))
-        query = signs @ _to_units(rows)
+        query = signs @ to_units(rows)
         if np.linalg.norm(query) < 1e-6:
             raise EmptyQuery("these vectors cancel out: no direction is left to search in")
         ids, scores = self.nearest(query[np.newaxis].astype(np.float32), top=top, exclude=[token_ids])
@@ -168,13 +181,23 @@ class Embedding:
             if token_id >= 0
         ]
 
+    def recall(self, word: str, *, top: int) -> tuple[list[str], list[float]] | None:
+        """Words and scores as ``similar`` finds them for one word, read from ``neighbours``; None where they are not there."""
+        if self.neighbours is None or top < 1 or (token_id := self.find(word)) is None:
+            return None
+        row = self.neighbours.row(token_id, top)
+        if row is None or not self._norms[token_id]:
+            return None
+        ids, scores = row
+        return self.vocabulary.tokens(ids), scores
+
     def analogy(self, a: str, b: str, c: str, *, top: int = 5) -> list[Neighbour]:
         """``a`` is to ``b`` as ``c`` is to …: the words nearest to b - a + c (chapter 4.3.2 of the book, on unit vectors)."""
         return self.similar([b, c], [a], top=top)
 
     def similarity(self, a: Sequence[str], b: Sequence[str]) -> NDArray[np.float32]:
         """The cosines [len(a), len(b)] of every word of ``a`` with every word of ``b``."""
-        units = _to_units(self._look_up([*a, *b])[1])
+        units = to_units(self._look_up([*a, *b])[1])
         cosines = np.clip(units[: len(a)] @ units[len(a) :].T, -1.0, 1.0)
         return cosines.astype(np.float32)
 
@@ -194,21 +217,19 @@ class Embedding:
         if top < 1:
             raise InputError(f"top must be at least 1, not {top}")
         limit = min(restrict_vocab or len(self.vocabulary), len(self.vocabulary))
-        top_here = min(top, limit)
-        lengths = np.linalg.norm(queries.astype(np.float64), axis=1, keepdims=True)
-        units = np.divide(queries, lengths, out=np.zeros(queries.shape), where=lengths > 0).astype(np.float32)
-        ids = np.full((len(queries), top), -1, dtype=np.int32)
-        cosines = np.zeros((len(queries), top), dtype=np.float32)
-        step = max(1, _SCORES_AT_ONCE // limit)
-        for start in range(0, len(queries), step):
-            scores = self._score(units[start : start + step], limit)
-            for row, row_scores in enumerate(scores, start):
-                if exclude:
-                    row_scores[[token_id for token_id in exclude[row] if token_id < limit]] = -np.inf
-                best = select_best(row_scores, top_here)
-                ids[row, : len(best)] = best
-                cosines[row, : len(best)] = np.clip(row_scores[best], -1.0, 1.0)
-        return ids, cosines
+        return self._search.nearest(queries, top=top, exclude=exclude, limit=limit)
+
+    def cosines(self, units: NDArray[np.float32], *, start: int, end: int) -> NDArray[np.float32]:
+        """The cosines [Q, end - start] of ``units`` [Q, D] of length 1 with the words ``start`` … ``end`` - 1.
+
+        -inf for words without a direction.
+        """
+        products = units @ self._vectors[start:end].astype(np.float32, copy=False).T
+        norms = self._norms[start:end]
+        cosines: NDArray[np.float32] = np.divide(
+            products, norms, out=np.full_like(products, -np.inf), where=norms > 0
+        )
+        return cosines
 
     def check(self) -> None:
         """Corrupt unless every vector is finite and has the norm that is stored for it."""
@@ -222,6 +243,8 @@ class Embedding:
         for part in (self._subwords, self.phrases):
             if part is not None:
                 part.check()
+        if self.neighbours is not None:
+            self.neighbours.check(self._search.neighbours)
 
     def _look_up(self, words: Sequence[str]) -> tuple[list[int], NDArray[np.float32]]:
         """The ids of those of ``words`` that have one, and the vectors [n, D] of all."""
@@ -230,51 +253,29 @@ class Embedding:
         rows = self._vectors[places].astype(np.float32)
         missing = [place for place, token_id in enumerate(found) if token_id is None]
         if missing:
-            asked = [self._spell(words[place]) for place in missing]
+            asked = [self.spell(words[place]) for place in missing]
             composed = self._subwords.compose(asked) if self._subwords else [None] * len(asked)
             if unknown := [
                 words[place] for place, vector in zip(missing, composed, strict=True) if vector is None
             ]:
-                raise self._unknown(unknown)
+                unknown = list(dict.fromkeys(unknown))
+                raise UnknownWords(unknown, self.suggest(unknown))
             rows[missing] = composed
         return [token_id for token_id in found if token_id is not None], rows
 
-    def _unknown(self, words: Sequence[str]) -> UnknownWords:
-        suggestions = self.vocabulary.suggest(self._spell(words[0]))
-        return UnknownWords(list(dict.fromkeys(words)), suggestions)
+    def suggest(self, words: Sequence[str], top: int = 5) -> list[str]:
+        """Known words that unknown ``words`` may be slips of: the closest to each of the first few, in turn."""
+        found = [self.vocabulary.suggest(self.spell(word), top) for word in words[:_MOST_SUGGESTED_FOR]]
+        turns = itertools.chain.from_iterable(itertools.zip_longest(*found))
+        return list(dict.fromkeys(word for word in turns if word is not None))[: 2 * top]
 
-    def _spell(self, word: str) -> str:
+    def spell(self, word: str) -> str:
         """How the vocabulary would write a word that it lacks: several words as a phrase, where it has phrases."""
         tokens = [] if self.phrases is None else self.tokens(word)
         return spell(tokens) if len(tokens) > 1 else self.tokenizer.word(word)
 
-    def _score(self, units: NDArray[np.float32], limit: int) -> NDArray[np.float32]:
-        scores = np.empty((len(units), limit), dtype=np.float32)
-        # float32 rows go to the product as they lie in the map; float16 ones are widened a block at a time.
-        step = limit if self._vectors.dtype == np.float32 else _BLOCK_ROWS
-        for start in range(0, limit, step):
-            end = min(start + step, limit)
-            block = self._vectors[start:end].astype(np.float32, copy=False)
-            np.matmul(units, block.T, out=scores[:, start:end])
-        norms = self._norms[:limit]
-        if len(self._zero_ids):
-            norms = np.where(norms > 0, norms, np.float32(1))
-            scores /= norms
-            scores[:, self._zero_ids[self._zero_ids < limit]] = -np.inf
-        else:
-            scores /= norms
-        return scores
 
-
-def _to_units(rows: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Rows of length 1; those of zeros stay."""
-    wide = rows.astype(np.float64)
-    norms = np.linalg.norm(wide, axis=1, keepdims=True)
-    units: NDArray[np.float64] = np.divide(wide, norms, out=np.zeros_like(wide), where=norms > 0)
-    return units
-
-
-def select_best(scores: NDArray[np.float32], top: int) -> NDArray[np.intp]:
+def select_best(scores: NDArray[np.floating[Any]], top: int) -> NDArray[np.intp]:
     """The positions of the ``top`` highest scores, best first, ties by position; -inf is never selected."""
     if top == 1:  # what evaluation asks tens of thousands of times
         best = np.argmax(scores)

@@ -8,7 +8,9 @@ would have given throughout.
 
 from __future__ import annotations
 
+import functools
 import itertools
+import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,7 +62,8 @@ class Search:
         self._pool = ThreadPoolExecutor(threads - 1, "search") if threads > 1 else None
         # float32 rounding: D products and sums, the two lengths, and the quotient (Higham 2002, section 3.1).
         self._slack = np.float32((vectors.shape[1] + 8) * 2.0**-24)
-        self._joiner = Joiner(self._answer_all)
+        # By way of a weak reference: in a cycle with its joiner it would keep files mapped until the garbage is collected.
+        self._joiner = Joiner(functools.partial(_answer_all, weakref.ref(self)))
 
     def nearest(
         self, queries: NDArray[np.floating[Any]], *, top: int, exclude: Sequence[Sequence[int]], limit: int
@@ -84,16 +87,23 @@ class Search:
             return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
         return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
 
-    def find(self, queries: NDArray[np.floating[Any]], *, top: int, exclude: NDArray[np.intp]) -> Nearest:
-        """As ``nearest`` over all rows, but computed by this thread alone; ``exclude`` [Q, n] holds n ids for each query."""
-        units = to_units(queries)
-        places = np.repeat(np.arange(len(units)), exclude.shape[1])
-        left_out = _LeftOut.of(places, exclude.reshape(-1))
+    def neighbours(self, row_ids: NDArray[np.intp], top: int) -> Nearest:
+        """The other rows nearest to each of these rows: what ``nearest`` finds, but computed by this thread alone.
+
+        A row of zeros has none.
+        """
+        vectors = self._vectors[row_ids]
+        # Rounded once to float32, as the query of ``Embedding.similar`` is.
+        units = to_units(to_units(vectors).astype(np.float32))
+        left_out = _LeftOut.of(np.arange(len(row_ids)), row_ids)
         V = len(self._vectors)
         found = self._collect(units.astype(np.float32), min(top, V), left_out, 0, V)
-        return self._rank(units, [found], top)
+        ids, cosines = self._rank(units, [found], top)
+        still = self._norms[row_ids] == 0
+        ids[still], cosines[still] = -1, 0
+        return ids, cosines
 
-    def _answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
+    def answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
         """The answers to questions that arrived together."""
         answers: list[Nearest | None] = [None] * len(queries)
         for limit in dict.fromkeys(query.limit for query in queries):
@@ -185,6 +195,11 @@ class Search:
         best[rows[chosen], places[chosen]] = ids[order][chosen]
         best_cosines[rows[chosen], places[chosen]] = cosines[order][chosen]
         return best, best_cosines
+
+
+def _answer_all(search: weakref.ref[Search], queries: Sequence[Query]) -> list[Nearest]:
+    found = search()
+    return [] if found is None else found.answer_all(queries)
 
 
 @dataclass(frozen=True, slots=True)

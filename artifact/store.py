@@ -25,6 +25,8 @@ from artifact.manifest import (
     check_name,
     parse_manifest,
 )
+from artifact.neighbours import ROLE as NEIGHBOURS
+from artifact.neighbours import NeighbourTable
 from artifact.phrases import Phrases
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
@@ -50,8 +52,11 @@ class Artifact:
         entry = self.manifest.files.get(role)
         return None if entry is None else self.path / entry.path
 
-    def embedding(self) -> Embedding:
-        """The word-vector model, memory-mapped; WrongKind if it is another kind, Corrupt if its parts do not fit."""
+    def embedding(self, *, threads: int = 1) -> Embedding:
+        """The word-vector model, memory-mapped; WrongKind if it is another kind, Corrupt if its parts do not fit.
+
+        ``threads`` share a large search; see ``artifact.search.Search``.
+        """
         tensors = self._weights("embedding")
         if missing := {"vectors", "norms"} - set(tensors):
             raise Corrupt(f"{self.name}/{self.version}: the weights lack {', '.join(sorted(missing))}")
@@ -65,6 +70,8 @@ class Artifact:
             manifest=self.manifest,
             subwords=self._subwords(),
             phrases=self._phrases(),
+            neighbours=self._neighbours(),
+            threads=threads,
         )
 
     def language_model(self) -> LanguageModel:
@@ -130,6 +137,15 @@ class Artifact:
             return Phrases.map(joining, path, index)
         except Corrupt as error:
             raise Corrupt(f"{self.name}/{self.version}/{error}") from None
+
+    def _neighbours(self) -> NeighbourTable | None:
+        if self.file(NEIGHBOURS) is None:
+            return None
+        tensors = self._tensors(NEIGHBOURS)
+        try:
+            return NeighbourTable.from_tensors(tensors)
+        except Corrupt as error:
+            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
 
     def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
         path = self.file(role)
