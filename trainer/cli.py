@@ -8,7 +8,19 @@ import sys
 from collections.abc import Sequence
 
 from artifact.errors import WordkinError
-from trainer.commands import analogy, corpus, evaluate, fetch, listing, prune, sample, similar, train, verify
+from trainer.commands import (
+    analogy,
+    corpus,
+    evaluate,
+    fetch,
+    listing,
+    prune,
+    publish,
+    sample,
+    similar,
+    train,
+    verify,
+)
 from trainer.commands.command import JSON, Command
 from trainer.console import Console, one_line
 from trainer.options import Parser, UsageError, add_options, resolve
@@ -24,6 +36,7 @@ COMMANDS: tuple[Command, ...] = (
     evaluate.COMMAND,
     similar.COMMAND,
     analogy.COMMAND,
+    publish.COMMAND,
     listing.COMMAND,
     verify.COMMAND,
     prune.COMMAND,

@@ -34,6 +34,7 @@ _UNITS = {
     "phrases": "words",
     "download": "B",
     "n-grams": "words",
+    "neighbours": "words",
     "mixture": "words",
     "test": "words",
 }

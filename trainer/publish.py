@@ -23,6 +23,8 @@ from trainer.corpus import Corpus
 from trainer.figures import draw_loss
 from trainer.loop import History
 from trainer.memory import peak_rss_bytes
+from trainer.neighbours import add_neighbours
+from trainer.progress import Progress
 from trainer.setup import Setup
 
 _SHOWN_WORDS = 12
@@ -50,14 +52,18 @@ class Trained:
     engine_options: Collection[str] = ()
     """The options that its engine alone knows."""
     dtype: Literal["float32", "float16"] = "float32"
+    neighbours: int | None = 0
+    """How many neighbours of every word to compute; None: some, where that takes seconds."""
     license: str = ""
     provenance: str = ""
     generated: bool = False
     """Whether the text is the generated sample."""
 
 
-def publish_vectors(store: Store, trained: Trained) -> str:
+def publish_vectors(store: Store, trained: Trained, *, progress: Progress) -> str:
     """Publish ``trained`` in ``store`` and make it the latest of its name; returns the version.
+
+    ``progress`` shows the computing of neighbours.
 
     Raises StoreUnwritable, leaving nothing behind, where the disk does not take it.
     """
@@ -72,6 +78,8 @@ def publish_vectors(store: Store, trained: Trained) -> str:
             vectors=trained.vectors,
             dtype=trained.dtype,
         )
+        threads = trained.setup.settings.threads
+        computed = add_neighbours(draft, trained.neighbours, progress=progress, threads=threads)
         requires = {}
         if trained.subwords is not None:
             requires = write_subwords(draft, trained.subwords, dtype=trained.dtype)
@@ -85,7 +93,7 @@ def publish_vectors(store: Store, trained: Trained) -> str:
             kind="embedding",
             tokenizer=corpus.tokenizer,
             recipe=trained.setup.to_json(),
-            metrics=_collect_metrics(trained),
+            metrics=_collect_metrics(trained) | (computed.to_json() if computed else {}),
             license=trained.license,
             provenance=describe_origin(trained),
             requires=requires,

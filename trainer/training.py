@@ -90,11 +90,12 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             origin=origin.provenance if origin else None,
             engine_options=choice.engine.own_options,
             dtype=arguments["dtype"],
+            neighbours=arguments["neighbours"],
             license=arguments["license"],
             provenance=arguments["provenance"],
             generated=is_generated(corpus),
         )
-        version = _publish(store, trained)
+        version = _publish(store, trained, console)
         checkpoints.keep(version, count=arguments["keep_checkpoints"])
     _say_published(trained, version, store, total_seconds=time.perf_counter() - started, console=console)
     return 0
@@ -172,9 +173,10 @@ def _take_vectors(learner: Learner) -> NDArray[float32]:
     return vectors
 
 
-def _publish(store: Store, trained: Trained) -> str:
+def _publish(store: Store, trained: Trained, console: Console) -> str:
     try:
-        return publish_vectors(store, trained)
+        with show_progress(console) as progress:
+            return publish_vectors(store, trained, progress=progress)
     except StoreError as error:
         raise StoreError(
             f"{error}; what was trained is kept, and the same command with --resume publishes it"

@@ -69,4 +69,9 @@ PHRASE_OPTIONS = (
     ),
 )
 THREADS = Option("threads", "threads to use (default: all cores)", parse=positive_number)
+NEIGHBOURS = Option(
+    "neighbours",
+    "also publish the N nearest words of every word, found exactly; 0 for none (default: 50 where that takes seconds)",
+    parse=count_number,
+)
 SEED = Option("seed", "seed of everything random", parse=count_number, default=1)

@@ -6,7 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from trainer.commands.command import MIN_COUNT, PHRASE_OPTIONS, SEED, STORE, THREADS, TOKENIZER, Command
+from trainer.commands.command import (
+    MIN_COUNT,
+    NEIGHBOURS,
+    PHRASE_OPTIONS,
+    SEED,
+    STORE,
+    THREADS,
+    TOKENIZER,
+    Command,
+)
 from trainer.commands.corpus import add_text
 from trainer.commands.rnnlm import RNNLM
 from trainer.console import Console
@@ -73,6 +82,7 @@ WORD_VECTOR_OPTIONS = (
     Option(
         "dtype", "element type of the published vectors", choices=("float32", "float16"), default="float32"
     ),
+    NEIGHBOURS,
     Option("license", "licence of the vectors, for the card and the manifest", metavar="TEXT", default=""),
     Option(
         "provenance", "where the text comes from, for the card and the manifest", metavar="TEXT", default=""
