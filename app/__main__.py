@@ -47,7 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
             # Opened here, a mistake is one line, and hashes are checked once and not by every worker at the same time.
             catalog = open_catalog(settings)
             _announce(catalog, listener)
-            return _serve(settings, catalog, listener)
+            if settings.workers == 1:
+                return _serve(settings, catalog, listener)
+            # Workers open their own; what this process kept open would stay so after they have gone on to newer versions.
+            del catalog
+            return _serve(settings, None, listener)
     except WordkinError as error:
         print(f"python -m app: {error}", file=sys.stderr)
         return 2
@@ -87,11 +91,10 @@ def _announce(catalog: Catalog, listener: socket.socket) -> None:
     print(f"listening on {address} (documentation: {address}/docs)", file=sys.stderr, flush=True)
 
 
-def _serve(settings: Settings, catalog: Catalog, listener: socket.socket) -> int:
-    alone = settings.workers == 1
+def _serve(settings: Settings, catalog: Catalog | None, listener: socket.socket) -> int:
     config = uvicorn.Config(
         # A partial of a module's function can be sent to worker processes; each opens a catalog of its own there.
-        functools.partial(create_app, settings, catalog=catalog if alone else None),
+        functools.partial(create_app, settings, catalog=catalog),
         factory=True,
         http=BoundedProtocol,
         workers=settings.workers,
@@ -104,7 +107,7 @@ def _serve(settings: Settings, catalog: Catalog, listener: socket.socket) -> int
     # uvicorn stops in order on these signals and then raises them again for whoever stood before it.
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
-    if alone:
+    if catalog is not None:
         uvicorn.Server(config).run([listener])
         return 0
     supervisor = Multiprocess(config, sockets=[listener])

@@ -6,136 +6,125 @@ What requests see is one immutable shelf, replaced as a whole, so that no reques
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter
 from collections.abc import Mapping
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 from app.errors import MODEL_CHOICE, MODEL_UNAVAILABLE, UNKNOWN_MODEL, WRONG_KIND, ProblemError
+from app.open_versions import OpenVersions
+from app.reloads import Observer, Reload, ReloadResult
 from app.settings import Settings
-from artifact.embedding import Embedding
-from artifact.errors import ArtifactError, InputError, NotFound, StoreError, Unsupported, WordkinError
-from artifact.language import LanguageModel
-from artifact.manifest import Kind, Manifest
-from artifact.store import Store
-from artifact.vocabulary import Vocabulary
+from app.shelf import KIND_WORDS, Fault, Served, Shelf, find_fault
+from artifact.errors import (
+    ArtifactError,
+    InputError,
+    StoreError,
+    StoreUnreachable,
+    WordkinError,
+)
+from artifact.manifest import Kind
+from artifact.store import Artifact, Mark, Store
 
-FAULT_RETRY_S = 30.0
-KIND_WORDS: Mapping[Kind, str] = {"embedding": "word vectors", "language-model": "a language model"}
+FIRST_RETRY_S, LONGEST_RETRY_S = 30.0, 3_600.0
+"""How long the poll waits before it tries a version again that was broken: twice as long each time."""
 DEFAULT_OPTIONS: Mapping[Kind, str] = {
     "embedding": "--default-model",
     "language-model": "--default-language-model",
 }
 
-Reason = Literal["corrupt", "unsupported", "unreadable"]
+__all__ = ["Catalog", "Fault", "Served", "Shelf"]
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
-    """One open version of a model."""
-
-    name: str
-    version: str
-    manifest: Manifest
-    _model: Embedding | LanguageModel
-
-    @property
-    def kind(self) -> Kind:
-        """What kind of model this is."""
-        return self.manifest.kind
-
-    @property
-    def embedding(self) -> Embedding:
-        """The word vectors; the catalog hands out this kind only where it was asked for."""
-        if not isinstance(self._model, Embedding):
-            raise ProblemError(WRONG_KIND, f"{self.name} is {KIND_WORDS[self.kind]}", choices=[])
-        return self._model
-
-    @property
-    def language_model(self) -> LanguageModel:
-        """The language model; as for ``embedding``."""
-        if not isinstance(self._model, LanguageModel):
-            raise ProblemError(WRONG_KIND, f"{self.name} is {KIND_WORDS[self.kind]}", choices=[])
-        return self._model
-
-    @property
-    def vocabulary(self) -> Vocabulary:
-        """The words of the model, whatever its kind."""
-        return self._model.vocabulary
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A version that the store has but that cannot be served; ``version`` is None where it could not even be told."""
-
-    model: str
-    version: str | None
-    reason: Reason
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Shelf:
-    """What is served at one moment: a version for each name, and what could not be."""
-
-    served: Mapping[str, Served] = field(default_factory=lambda: MappingProxyType({}))
-    faults: tuple[Fault, ...] = ()
-
-    def faults_of(self, model: str) -> list[Fault]:
-        """The faults of one model."""
-        return [fault for fault in self.faults if fault.model == model]
-
-    def names(self, kind: Kind) -> list[str]:
-        """The names of the served models of one kind, sorted."""
-        return [name for name, served in self.served.items() if served.kind == kind]
-
-
 class Catalog:
-    """The models of a store, opened. Any thread may ask; ``refresh`` may run while others ask."""
+    """The models of a store, opened. Any thread may ask; any may refresh, poll and pin while others ask.
+
+    ``reloads`` counts what became of looking for other versions, by model and result; ``observers`` are told of each
+    look, by the thread that made it.
+    """
 
     def __init__(self, settings: Settings) -> None:
-        self._store = Store(settings.store)
+        self._store = Store(settings.store, cache=Path(settings.cache) if settings.cache else None)
         self._defaults: Mapping[Kind, str] = {
             "embedding": settings.default_model,
             "language-model": settings.default_language_model,
         }
-        self._max_open_versions = settings.max_open_versions
-        self._opening: OrderedDict[tuple[str, str], tuple[float, Future[Served]]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._older = OpenVersions(self._open, most=settings.max_open_versions)
+        self._changing = threading.RLock()
+        self._marks: dict[str, Mark] = {}
+        self._retries: dict[str, tuple[float, float]] = {}
+        self._unreachable = False
         self.shelf = Shelf()
+        self.reloads: Counter[tuple[str, ReloadResult]] = Counter()
+        self.observers: list[Observer] = []
 
     def refresh(self) -> Shelf:
-        """Look through the store and put the newest good version of each name on the shelf.
+        """Look through the store and put the version to serve of each name on the shelf: the pinned one, else the newest.
 
         A version that is served already stays open; a broken one is reported and the one before it serves.
         """
-        served: dict[str, Served] = {}
-        faults: list[Fault] = []
-        for name in self._store.names():
-            found, wrong = self._open_newest(name, self.shelf.served.get(name))
-            faults += wrong
-            if found is not None:
-                served[name] = found
-        for fault in set(faults) - set(self.shelf.faults):
-            logger.warning("cannot serve %s %s: %s", fault.model, fault.version or "", fault.detail)
-        with self._lock:
-            self._opening.clear()
-        self.shelf = Shelf(MappingProxyType(served), tuple(faults))
-        return self.shelf
+        with self._changing:
+            marks = self._store.marks()
+            for name in sorted({*marks, *self.shelf.served}):
+                self._refresh_model(name, marks.get(name))
+            return self.shelf
+
+    def poll(self) -> None:
+        """Refresh the models whose ``latest`` or pin in the store changed, and after a while those that were broken."""
+        with self._changing:
+            try:
+                marks = self._store.marks()
+            except StoreUnreachable as error:
+                if not self._unreachable:
+                    logger.warning("looking for new versions: %s", error)
+                self._unreachable = True
+                return
+            self._unreachable = False
+            now = time.monotonic()
+            due = {name for name, (at, _) in self._retries.items() if at <= now}
+            changed = {name for name in {*marks, *self._marks} if marks.get(name) != self._marks.get(name)}
+            for name in sorted(changed | due):
+                self._refresh_model(name, marks.get(name))
+
+    def reload(self, model: str) -> Reload:
+        """Look for another version of one model now. ProblemError (404) where neither store nor shelf know it."""
+        with self._changing:
+            mark = self._store.marks().get(model)
+            self._check_known(model, mark)
+            return self._refresh_model(model, mark)
+
+    def pin(self, model: str, version: str) -> Reload:
+        """Serve this version of ``model``, older or newer, until it is unpinned: here, and in every server on the store.
+
+        It is opened first: errors as for ``get``, and StoreUnwritable.
+        """
+        with self._changing:
+            self.get(model, version=version)
+            self._store.pin(model, version)
+            return self.reload(model)
+
+    def unpin(self, model: str) -> Reload:
+        """Serve the newest version of ``model`` again. Errors as for ``reload``, and StoreUnwritable."""
+        with self._changing:
+            self._check_known(model, self._store.marks().get(model))
+            self._store.unpin(model)
+            return self.reload(model)
 
     def check(self) -> None:
         """InputError where nothing can be served, or where a default names no model or one of the other kind."""
         if not self.shelf.served:
             if self.shelf.faults:
                 raise InputError(
-                    f"no model in {self._store.root} can be served: {self.shelf.faults[0].detail}"
+                    f"no model in {self._store.location} can be served: {self.shelf.faults[0].detail}"
                 )
-            raise InputError(f"there is no model in {self._store.root}; python -m trainer train makes one")
+            raise InputError(
+                f"there is no model in {self._store.location}; python -m trainer train makes one"
+            )
         for kind, name in self._defaults.items():
             option = DEFAULT_OPTIONS[kind]
             if not name:
@@ -144,7 +133,7 @@ class Catalog:
                 if self.shelf.served[name].kind != kind:
                     raise InputError(f"{option} {name}: this is {KIND_WORDS[self.shelf.served[name].kind]}")
             elif not self.shelf.faults_of(name):
-                raise InputError(f"{option} {name}: there is no such model in {self._store.root}")
+                raise InputError(f"{option} {name}: there is no such model in {self._store.location}")
 
     def find(self, kind: Kind, *, model: str | None = None, version: str | None = None) -> Served:
         """The model that answers a question for this kind: the one named, else the only one, else the default.
@@ -195,82 +184,120 @@ class Catalog:
         )
         raise ProblemError(MODEL_CHOICE, detail, choices=names)
 
-    def _open_newest(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault]]:
-        """The latest version of ``name``; where that is broken what was served ``before``, else the newest good one."""
+    def _check_known(self, model: str, mark: Mark | None) -> None:
+        if mark is None and model not in self.shelf.served:
+            detail = f"there is no model {model}; /models lists what there is"
+            raise ProblemError(UNKNOWN_MODEL, detail, choices=list(self.shelf.served))
+
+    def _refresh_model(self, name: str, mark: Mark | None) -> Reload:
+        """Put what is to be served of one model on the shelf, whose store had this ``mark`` before."""
+        started = time.perf_counter()
+        before = self.shelf.served.get(name)
+        found: Served | None = None
         faults: list[Fault] = []
-        latest: str | None = None
+        pin: str | None = None
+        # Without a folder in the store the model is gone; with one, what is served outlives files that went missing.
+        if mark is not None:
+            found, faults, pin = self._open_wanted(name, before)
+        self._shelve(name, found, faults, pin)
+        self._older.forget(name, served=found.version if found else None)
+        if mark is None:
+            self._marks.pop(name, None)
+        else:
+            self._marks[name] = mark
+        self._retries.pop(name, None) if not faults else self._put_off(name)
+        result: ReloadResult = "failed"
+        if not faults:
+            result = "removed" if found is None else "unchanged" if found is before else "swapped"
+        reload = Reload(
+            model=name,
+            result=result,
+            before=before.version if before else None,
+            version=found.version if found else None,
+            seconds=time.perf_counter() - started,
+        )
+        self._tell(reload)
+        return reload
+
+    def _shelve(self, name: str, served: Served | None, faults: list[Fault], pin: str | None) -> None:
+        """Replace the shelf by one with this of ``name``."""
+        shelf = self.shelf
+        for fault in faults:
+            if fault not in shelf.faults:
+                logger.warning("cannot serve %s %s: %s", fault.model, fault.version or "", fault.detail)
+        all_served = {**shelf.served, name: served}
+        all_pins = {**shelf.pins, name: pin}
+        others = [fault for fault in shelf.faults if fault.model != name]
+        self.shelf = Shelf(
+            MappingProxyType({key: value for key, value in sorted(all_served.items()) if value is not None}),
+            tuple(sorted([*others, *faults], key=lambda fault: fault.model)),
+            MappingProxyType({key: value for key, value in all_pins.items() if value is not None}),
+        )
+
+    def _put_off(self, name: str) -> None:
+        _, wait = self._retries.get(name, (0.0, FIRST_RETRY_S / 2))
+        wait = min(2 * wait, LONGEST_RETRY_S)
+        self._retries[name] = (time.monotonic() + wait, wait)
+
+    def _tell(self, reload: Reload) -> None:
+        self.reloads[reload.model, reload.result] += 1
+        if reload.before and reload.version and reload.version != reload.before:
+            logger.info("serving %s %s instead of %s", reload.model, reload.version, reload.before)
+        for observer in self.observers:
+            observer(reload)
+
+    def _open_wanted(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault], str | None]:
+        """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one."""
+        faults: list[Fault] = []
+        pin: str | None = None
+        wanted: list[str] = []
         try:
-            latest = self._store.latest(name)
+            pin = self._store.pinned(name)
+            if pin:
+                wanted.append(pin)
         except WordkinError as error:
-            faults.append(_fault(name, None, error))
-        candidates = [version for version in reversed(self._store.versions(name)) if version != latest]
-        for version in [latest, *candidates] if latest else candidates:
+            faults.append(find_fault(name, None, error))
+        try:
+            wanted.append(self._store.latest(name))
+        except WordkinError as error:
+            if not wanted:
+                faults.append(find_fault(name, None, error))
+        wanted += [version for version in reversed(self._store.versions(name)) if version not in wanted]
+        for version in dict.fromkeys(wanted):
             if before is not None and (version == before.version or faults):
-                return before, faults
+                return before, faults, pin
             try:
-                return self._open(name, version), faults
+                found = self._open(name, version)
+                if before is not None:
+                    found.warm()
             except Exception as error:
-                faults.append(_fault(name, version, error))
-        return before, faults
+                faults.append(find_fault(name, version, error))
+            else:
+                return found, faults, pin
+        return before, faults, pin
 
     def _get_version(self, model: str, version: str) -> Served:
-        """A version that is not on the shelf: opened once however many ask for it at the same time."""
-        key = (model, version)
-        with self._lock:
-            since, future = self._opening.get(key, (0.0, None))
-            if (
-                future is not None
-                and future.done()
-                and future.exception()
-                and time.monotonic() - since > FAULT_RETRY_S
-            ):
-                future = None
-            opens = future is None
-            if future is None:
-                future = Future()
-                self._opening[key] = (time.monotonic(), future)
-            self._opening.move_to_end(key)
-            while len(self._opening) > self._max_open_versions:
-                self._opening.popitem(last=False)
-        if opens:
-            try:
-                future.set_result(self._open(model, version))
-            except BaseException as error:
-                future.set_exception(error)
+        """A version that is not on the shelf."""
         try:
-            return future.result()
-        except ArtifactError as error:
-            # Stays remembered for a while: each attempt may hash gigabytes.
+            return self._older.get(model, version)
+        except (ArtifactError, StoreUnreachable) as error:
             raise ProblemError(MODEL_UNAVAILABLE, str(error)) from None
-        except Exception as error:
-            with self._lock:
-                if self._opening.get(key, (0.0, None))[1] is future:
-                    del self._opening[key]
-            if not isinstance(error, StoreError):
-                raise
+        except StoreError:
             detail = f"{model} has no version {version}"
             raise ProblemError(UNKNOWN_MODEL, detail, choices=self.versions(model)[-20:]) from None
 
     def _open(self, name: str, version: str) -> Served:
         artifact = self._store.open(name, version)
+        _read_ahead(artifact)
         is_embedding = artifact.manifest.kind == "embedding"
         model = artifact.embedding() if is_embedding else artifact.language_model()
         return Served(name, version, artifact.manifest, model)
 
 
-def _fault(model: str, version: str | None, error: Exception) -> Fault:
-    match error:
-        case Unsupported():
-            reason: Reason = "unsupported"
-        case ArtifactError():
-            reason = "corrupt"
-        case _:
-            reason = "unreadable"
-    if isinstance(error, NotFound):
-        detail = f"{model}: the store does not say which version is newest"
-    elif isinstance(error, WordkinError):
-        detail = str(error)
-    else:
-        logger.error("opening %s %s failed", model, version, exc_info=error)
-        detail = f"{model}/{version}: cannot be opened; the server's log has the cause"
-    return Fault(model, version, reason, detail)
+def _read_ahead(artifact: Artifact) -> None:
+    """Let the system read the files while the first questions come: a map alone is read page by page as it is touched."""
+    for role in artifact.manifest.files:
+        path = artifact.file(role)
+        if path is not None and hasattr(os, "posix_fadvise"):
+            with suppress(OSError), path.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)

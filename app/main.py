@@ -17,6 +17,7 @@ from app.guards import Limits, Net
 from app.openapi import DESCRIPTION, publish_limits
 from app.routes import language, operations, words
 from app.settings import Settings
+from app.watcher import Watcher
 
 
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI:
@@ -28,7 +29,8 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = catalog or open_catalog(settings)
-        with Batcher() as app.state.batcher:
+        watcher = Watcher(app.state.catalog, poll_seconds=settings.poll_seconds)
+        with Batcher() as app.state.batcher, watcher:
             yield
 
     app = FastAPI(

@@ -46,6 +46,14 @@ class Settings:
     max_open_versions: int = _option(
         8, "how many versions, besides the newest of each model, stay open", metavar="N", least=1, most=10_000
     )
+    poll_seconds: int = _option(
+        5, "how often to look for new versions and pins in the store; 0 is never", metavar="N", most=86_400
+    )
+    cache: str = _option(
+        "",
+        "the folder for checked hashes and downloaded models (wordkin in the user's cache folder)",
+        metavar="DIR",
+    )
 
     def __post_init__(self) -> None:
         if not self.store:

@@ -5,7 +5,8 @@ WordkinError
 ├── StoreError            the store cannot do what was asked
 │   ├── NameRefused       a name or version that does not match the allowed form
 │   ├── NotFound          no such model, version or store
-│   └── StoreUnwritable   the store cannot be written (permissions, a full disk)
+│   ├── StoreUnwritable   the store cannot be written (permissions, a full disk)
+│   └── StoreUnreachable  the store cannot be read now (no network, no permission, a folder that went away)
 ├── ArtifactError         a published version that must not be used
 │   ├── Corrupt           bytes that differ from what the manifest says
 │   └── Unsupported       a format version or requirement that this release does not know
@@ -43,6 +44,10 @@ class NotFound(StoreError):
 
 class StoreUnwritable(StoreError):
     """The store cannot be written."""
+
+
+class StoreUnreachable(StoreError):
+    """The store cannot be read now."""
 
 
 class ArtifactError(WordkinError):

@@ -1,4 +1,4 @@
-"""A folder of published versions: ``<store>/<name>/<version>/`` and one line in ``<store>/<name>/latest``."""
+"""A folder of published versions: ``<store>/<name>/<version>/``, and one line each in ``<store>/<name>/latest`` and ``pinned``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from artifact.draft import DRAFT_PREFIX, LATEST_FILE, Draft
 from artifact.embedding import Embedding
-from artifact.errors import Corrupt, NotFound, StoreUnwritable, WrongKind
-from artifact.files import RememberedHashes, hash_file
+from artifact.errors import Corrupt, NotFound, StoreUnreachable, StoreUnwritable, WrongKind
+from artifact.files import RememberedHashes, cache_folder, hash_file, replace_file
 from artifact.language import LanguageModel
 from artifact.manifest import (
     MANIFEST_FILE,
@@ -35,7 +35,11 @@ from artifact.weights import map_tensors
 
 _KIND_WORDS: dict[Kind, str] = {"embedding": "an embedding", "language-model": "a language model"}
 
-_STAMP_LENGTH = len("yyyymmddThhmmssZ")
+STAMP_LENGTH = len("yyyymmddThhmmssZ")
+_LINE_BYTES = 256
+PINNED_FILE = "pinned"
+Mark = tuple[bytes | None, bytes | None]
+"""What ``latest`` and ``pinned`` of a name hold; None for a file that is not there."""
 
 
 @dataclass(frozen=True)
@@ -158,10 +162,16 @@ class Artifact:
 
 
 class Store:
-    """Published models under one local folder; NotFound where there is no such folder and ``create`` is not set."""
+    """Published models under one local folder; NotFound where there is no such folder and ``create`` is not set.
 
-    def __init__(self, root: str | Path, *, create: bool = False) -> None:
+    ``cache`` is where checked hashes are remembered (``cache_folder()`` unless given).
+    """
+
+    def __init__(self, root: str | Path, *, create: bool = False, cache: Path | None = None) -> None:
         self.root = Path(root)
+        self.location = str(root)
+        """The store as messages name it."""
+        self._cache = cache
         if create:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
@@ -169,6 +179,11 @@ class Store:
                 raise StoreUnwritable(f"cannot make a store at {self.root}: {error.strerror}") from None
         if not self.root.is_dir():
             raise NotFound(f"there is no store at {self.root}")
+
+    @property
+    def cache(self) -> Path:
+        """Where checked hashes are remembered."""
+        return self._cache or cache_folder()
 
     def names(self) -> list[str]:
         """The names that have at least one version, sorted."""
@@ -180,43 +195,62 @@ class Store:
         published = [path / MANIFEST_FILE for path in _folders(folder) if (path / MANIFEST_FILE).is_file()]
         # Versions of one second are told apart by when they were written, not by their digests.
         published.sort(
-            key=lambda path: (path.parent.name[:_STAMP_LENGTH], path.stat().st_mtime_ns, path.parent.name)
+            key=lambda path: (path.parent.name[:STAMP_LENGTH], path.stat().st_mtime_ns, path.parent.name)
         )
         return [path.parent.name for path in published]
 
+    def marks(self) -> dict[str, Mark]:
+        """For each name what decides which version is served: two small reads a name, to be asked often.
+
+        Raises StoreUnreachable where the store cannot be read.
+        """
+        if not self.root.is_dir():
+            raise StoreUnreachable(f"the store at {self.location} is not there any more")
+        marks = {
+            path.name: (self._peek(f"{path.name}/{LATEST_FILE}"), self._peek(f"{path.name}/{PINNED_FILE}"))
+            for path in _folders(self.root)
+        }
+        # A folder with nothing but a draft is no model yet.
+        return {name: mark for name, mark in marks.items() if any(mark) or self.versions(name)}
+
     def latest(self, name: str) -> str:
         """The version that ``latest`` names; NotFound where there is none, Corrupt where it is not one line."""
-        path = self.root / check_name(name) / LATEST_FILE
-        try:
-            with path.open("rb") as file:
-                line = file.read(256).decode("utf-8", "replace")
-        except OSError:
-            raise NotFound(f"there is no model {name} in {self.root}") from None
-        version = line.removesuffix("\n")
-        if not NAME_PATTERN.match(version):
-            raise Corrupt(f"{name}/{LATEST_FILE}: not one line with a version")
+        version = self._read_line(check_name(name), LATEST_FILE)
+        if version is None:
+            raise NotFound(f"there is no model {name} in {self.location}")
         return version
+
+    def pinned(self, name: str) -> str | None:
+        """The version that servers hold to, whatever is published; None where they follow the latest. Raises Corrupt."""
+        return self._read_line(check_name(name), PINNED_FILE)
+
+    def pin(self, name: str, version: str) -> None:
+        """Let servers hold ``name`` to ``version``. Raises NotFound where there is none, StoreUnwritable."""
+        self.resolve(f"{name}@{version}")
+        self._replace(f"{name}/{PINNED_FILE}", f"{version}\n".encode())
+
+    def unpin(self, name: str) -> None:
+        """Let servers follow the latest version of ``name`` again. Raises StoreUnwritable."""
+        self._remove(f"{check_name(name)}/{PINNED_FILE}")
 
     def resolve(self, reference: str) -> tuple[str, str]:
         """Name and version of ``NAME`` (then the latest) or ``NAME@VERSION``; NotFound names what there is instead."""
         name, at, version = reference.partition("@")
         check_name(name)
         version = check_name(version, what="version") if at else self.latest(name)
-        if not (self.root / name / version / MANIFEST_FILE).is_file():
+        if not self._has_version(name, version):
             known = self.versions(name)
             there = f"; there are {', '.join(known[-5:])}" if known else ""
-            raise NotFound(f"there is no version {version} of {name} in {self.root}{there}")
+            raise NotFound(f"there is no version {version} of {name} in {self.location}{there}")
         return name, version
 
     def manifest(self, name: str, version: str) -> Manifest:
         """The manifest alone, parsed and checked against its digest; the files are not looked at."""
         check_name(version, what="version")
-        path = self.root / check_name(name) / version / MANIFEST_FILE
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_MANIFEST_BYTES + 1)
+            data = self._read(f"{check_name(name)}/{version}/{MANIFEST_FILE}", MAX_MANIFEST_BYTES + 1)
         except FileNotFoundError:
-            raise NotFound(f"there is no version {version} of {name} in {self.root}") from None
+            raise NotFound(f"there is no version {version} of {name} in {self.location}") from None
         except OSError as error:
             raise Corrupt(f"{name}/{version}: cannot be read: {error.strerror}") from None
         return parse_manifest(data, name=name, version=version)
@@ -224,11 +258,11 @@ class Store:
     def open(self, name: str, version: str | None = None) -> Artifact:
         """Check sizes, then hashes (remembered for the same bytes), of the latest or the given version, and open it."""
         name, version = self.resolve(name if version is None else f"{name}@{version}")
-        return self._open(name, version, remember=True)
+        return self._check(self.manifest(name, version), remember=True)
 
     def verify(self, name: str, version: str) -> None:
         """Hash every file anew and check every tensor, token and norm; Corrupt names what is wrong."""
-        artifact = self._open(name, version, remember=False)
+        artifact = self._check(self.manifest(name, version), remember=False)
         if artifact.manifest.kind == "embedding":
             embedding = artifact.embedding()
             embedding.vocabulary.check()
@@ -243,9 +277,9 @@ class Store:
         return Draft(self.root, name)
 
     def prune(self, name: str, *, keep: int) -> list[str]:
-        """Remove all versions but the newest ``keep`` and the latest, and leftovers of broken-off drafts; what went."""
-        latest = self.latest(name)
-        gone = [version for version in self.versions(name)[: -keep or None] if version != latest]
+        """Remove all versions but the newest ``keep``, the latest and the pinned, and what broken-off drafts left; what went."""
+        stays = {self.latest(name), self.pinned(name)}
+        gone = [version for version in self.versions(name)[: -keep or None] if version not in stays]
         try:
             for version in gone:
                 # Without its manifest a version does not exist: the removal is as atomic as the publishing.
@@ -257,8 +291,12 @@ class Store:
             raise StoreUnwritable(f"cannot remove from {self.root / name}: {error.strerror}") from None
         return gone
 
-    def _open(self, name: str, version: str, *, remember: bool) -> Artifact:
-        manifest = self.manifest(name, version)
+    def tidy(self) -> None:
+        """Remove what is kept elsewhere for versions that are gone; for a folder there is nothing."""
+
+    def _check(self, manifest: Manifest, *, remember: bool) -> Artifact:
+        """The version whose files are what ``manifest`` says; Corrupt names the first that is not."""
+        name, version = manifest.name, manifest.version
         folder = self.root / name / version
         try:
             for entry in manifest.files.values():
@@ -267,7 +305,7 @@ class Store:
                     raise Corrupt(
                         f"{name}/{version}/{entry.path}: {size} bytes where the manifest says {entry.bytes}"
                     )
-            hashes = RememberedHashes(folder)
+            hashes = RememberedHashes(folder, cache=self.cache)
             for entry in manifest.files.values():
                 path = folder / entry.path
                 if (hashes.hash(path) if remember else hash_file(path)) != entry.sha256:
@@ -276,6 +314,42 @@ class Store:
             missing = Path(str(error.filename)).name
             raise Corrupt(f"{name}/{version}/{missing}: cannot be read: {error.strerror}") from None
         return Artifact(name=name, version=version, path=folder, manifest=manifest)
+
+    def _read_line(self, name: str, filename: str) -> str | None:
+        """The version that a file of one line names; None where there is no such file."""
+        data = self._peek(f"{name}/{filename}")
+        if data is None:
+            return None
+        version = data.decode("utf-8", "replace").removesuffix("\n")
+        if not NAME_PATTERN.match(version):
+            raise Corrupt(f"{name}/{filename}: not one line with a version")
+        return version
+
+    def _peek(self, path: str) -> bytes | None:
+        """The beginning of a file of the store; None where it cannot be read."""
+        try:
+            return self._read(path, _LINE_BYTES)
+        except OSError:
+            return None
+
+    def _has_version(self, name: str, version: str) -> bool:
+        return (self.root / name / version / MANIFEST_FILE).is_file()
+
+    def _read(self, path: str, most: int) -> bytes:
+        with (self.root / path).open("rb") as file:
+            return file.read(most)
+
+    def _replace(self, path: str, data: bytes) -> None:
+        try:
+            replace_file(self.root / path, data)
+        except OSError as error:
+            raise StoreUnwritable(f"cannot write {self.root / path}: {error.strerror}") from None
+
+    def _remove(self, path: str) -> None:
+        try:
+            (self.root / path).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreUnwritable(f"cannot remove {self.root / path}: {error.strerror}") from None
 
 
 def _folders(root: Path) -> list[Path]:

@@ -280,7 +280,7 @@ def test_a_broken_version_is_not_hashed_for_every_request(root, open_catalog, mo
             catalog.find("embedding", version=first)
         assert caught.value.status_code == 503
     assert opened == [first]
-    monkeypatch.setattr("app.catalog.FAULT_RETRY_S", -1.0)
+    monkeypatch.setattr("app.open_versions.FAULT_RETRY_S", -1.0)
     with pytest.raises(ProblemError):
         catalog.find("embedding", version=first)
     assert opened == [first, first]
