@@ -49,7 +49,7 @@ def test_the_whole_path(train, run, store):
     assert 0 < last["loss"] < 10
     assert last["peak_rss_bytes"] > 10_000_000
     stages = [record.get("stage") for record in outcome.records if record["event"] == "progress"]
-    assert list(dict.fromkeys(stages)) == ["warm-up", "count", "encode", "train"]
+    assert list(dict.fromkeys(stages)) == ["warm-up", "count", "encode", "train", "neighbours"]
     found = run("similar", "car", "--store", store, "--top", "4")
     assert {each["word"] for each in found.last["results"]} == {"truck", "bus", "van", "tram"}
 
