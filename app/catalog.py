@@ -28,7 +28,8 @@ from artifact.errors import (
     WordkinError,
 )
 from artifact.manifest import Kind
-from artifact.store import Artifact, Mark, Store
+from artifact.remote import open_store
+from artifact.store import Artifact, Mark
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 30.0, 3_600.0
 """How long the poll waits before it tries a version again that was broken: twice as long each time."""
@@ -49,7 +50,7 @@ class Catalog:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._store = Store(settings.store, cache=Path(settings.cache) if settings.cache else None)
+        self._store = open_store(settings.store, cache=Path(settings.cache) if settings.cache else None)
         self._defaults: Mapping[Kind, str] = {
             "embedding": settings.default_model,
             "language-model": settings.default_language_model,

@@ -23,7 +23,7 @@ def _option(default: Any, text: str, *, metavar: str, least: int = 0, most: int 
 class Settings:
     """Everything the server can be told. InputError names the option that is out of its range."""
 
-    store: str = _option(MISSING, "the folder with the models", metavar="STORE")
+    store: str = _option(MISSING, "the folder or URL (s3://bucket/prefix) with the models", metavar="STORE")
     host: str = _option("127.0.0.1", "the address to listen on; 0.0.0.0 is every one", metavar="HOST")
     port: int = _option(8000, "the port to listen on; 0 takes a free one", metavar="PORT", most=65535)
     workers: int = _option(

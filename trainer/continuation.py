@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from artifact.embedding import Embedding
 from artifact.errors import Corrupt, InputError, WordkinError
 from artifact.phrases import Joining, Phrases
+from artifact.remote import open_store
 from artifact.store import Store
 from artifact.subwords import Ngrams
 from artifact.tokenizer import Tokenizer
@@ -54,7 +55,7 @@ class Origin:
         """
         origin = cls.reopen(root, reference)
         size, dim = len(origin.embedding.vocabulary), origin.embedding.dim
-        checkpoints = Checkpoints(Path(root), origin.embedding.name)
+        checkpoints = Checkpoints(open_store(root).root, origin.embedding.name)
         try:
             state = checkpoints.load(origin.embedding.version)
             if state is None:
@@ -78,7 +79,7 @@ class Origin:
     def reopen(cls, root: str | Path, reference: str) -> Origin:
         """The version with its words alone, for a training that has begun. Raises InputError."""
         try:
-            store = Store(root)
+            store = open_store(root)
             name, version = store.resolve(reference)
             artifact = store.open(name, version)
             embedding = artifact.embedding()
@@ -177,7 +178,7 @@ def find_origin(store: Store, arguments: Arguments, *, resumed_from: str | None)
         if asked != resumed_from:
             before = f"goes on from {resumed_from}" if resumed_from else "does not go on from any version"
             raise InputError(f"--resume: --resume-from is {asked}, but the interrupted training {before}")
-    return None if resumed_from is None else Origin.reopen(store.root, resumed_from)
+    return None if resumed_from is None else Origin.reopen(store.location, resumed_from)
 
 
 def _show(value: Any) -> str:

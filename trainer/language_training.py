@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import InputError
+from artifact.remote import open_store
 from artifact.store import Store
 from trainer.backend import Backend, choose, numpy_backend
 from trainer.checkpoint import Checkpoint, Checkpoints
@@ -33,7 +34,7 @@ def train_language(arguments: Arguments, console: Console) -> int:
     started = time.perf_counter()
     setup = LanguageSetup.from_arguments(arguments)
     save_every_s = check_interval(arguments["checkpoint_seconds"])
-    store = Store(arguments["store"], create=True)
+    store = open_store(arguments["store"], create=True)
     checkpoints = Checkpoints(store.root, arguments["name"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
@@ -178,7 +179,7 @@ def _say_published(
         event="published",
         name=trained.name,
         version=version,
-        store=str(store.root),
+        store=store.location,
         words=trained.texts.corpus.report.words,
         vocabulary=len(trained.texts.words),
         epochs=len(trained.epochs),
@@ -193,7 +194,7 @@ def _say_published(
         peak_rss_bytes=peak_rss_bytes(),
         generated=trained.generated,
     )
-    console.say(f"published {trained.name}@{version} in {store.root}")
+    console.say(f"published {trained.name}@{version} in {store.location}")
     for what, alone, together in (
         ("validation", trained.valid_perplexity, None if mixed is None else mixed.valid_perplexity),
         ("test", trained.test_perplexity, None if mixed is None else mixed.test_perplexity),

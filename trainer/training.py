@@ -14,6 +14,7 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from artifact.errors import InputError, StoreError
+from artifact.remote import open_store
 from artifact.store import Store
 from artifact.subwords import Ngrams, Subwords
 from trainer.capabilities import choose_engine
@@ -43,7 +44,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         setup = origin.inherit(setup, arguments)
     choice = choose_engine(setup.settings, device=setup.device, asked=_find_asked(arguments))
     save_every_s = check_interval(arguments["checkpoint_seconds"])
-    store = Store(arguments["store"], create=True)
+    store = open_store(arguments["store"], create=True)
     checkpoints = Checkpoints(store.root, arguments["name"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
@@ -224,7 +225,7 @@ def _say_published(
         event="published",
         name=trained.name,
         version=version,
-        store=str(store.root),
+        store=store.location,
         words=trained.corpus.report.words,
         vocabulary=len(trained.corpus.counts),
         dim=trained.setup.settings.dim,
@@ -238,7 +239,7 @@ def _say_published(
     )
     loss = "" if history.loss is None else f"loss {history.loss:.3f}, "
     console.say(
-        f"published {trained.name}@{version} in {store.root}\n"
+        f"published {trained.name}@{version} in {store.location}\n"
         f"  {loss}{format_seconds(history.seconds)} of training at {format_count(history.words_per_second)} words/s, "
         f"{format_seconds(total_seconds)} in all, {format_bytes(peak_rss_bytes())} of memory at most"
     )

@@ -47,20 +47,33 @@ SECONDS = itertools.count()
 
 def publish(root, name, *, tokens=TOKENS, vectors=VECTORS, tokenizer="words", kind="embedding", **fields):
     """A small model in the store at ``root``, a second younger than the one before; returns its version."""
-    created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(SECONDS))
     if kind == "language-model":
-        return publish_model(root, name, created=created, **fields)
+        return publish_model(root, name, created=_pass_a_second(), **fields)
+    fields = {"kind": kind, **fields}
+    return publish_in(
+        Store(root, create=True), name, tokens=tokens, vectors=vectors, tokenizer=tokenizer, **fields
+    )
+
+
+def publish_in(store, name, *, tokens=TOKENS, vectors=VECTORS, tokenizer="words", **fields):
+    """A small embedding in ``store``, a second younger than the one before unless ``created`` says; its version."""
     counts = np.arange(len(tokens), 0, -1, dtype=np.int64)
-    with Store(root, create=True).draft(name) as draft:
+    with store.draft(name) as draft:
         write_embedding(draft, tokens=tokens, counts=counts, vectors=vectors)
         return draft.publish(
-            kind=kind,
-            tokenizer=Tokenizer(tokenizer),
-            recipe={"model": "cbow"},
-            metrics={"loss": 1.5},
-            created=created,
-            **fields,
+            **{
+                "kind": "embedding",
+                "tokenizer": Tokenizer(tokenizer),
+                "recipe": {"model": "cbow"},
+                "metrics": {"loss": 1.5},
+                "created": _pass_a_second(),
+                **fields,
+            }
         )
+
+
+def _pass_a_second():
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(SECONDS))
 
 
 def damage(root, name, version):

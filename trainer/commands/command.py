@@ -34,7 +34,7 @@ class Command:
 JSON = Option(
     "json", "JSON lines on standard output, as when it is not a terminal; --no-json for text", switch=True
 )
-STORE = Option("store", "folder that the models are published in", metavar="FOLDER", needed=True)
+STORE = Option("store", "folder or URL that the models are published in", metavar="FOLDER", needed=True)
 NAME = Option(
     "name", "NAME, or NAME@VERSION for one that is not the latest; not needed where the store has one name"
 )

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from artifact.errors import InputError, WrongKind
-from artifact.store import Artifact, Store
+from artifact.remote import open_store
+from artifact.store import Artifact
 from trainer.commands.command import STORE, Command
 from trainer.console import Console
 from trainer.options import Arguments, Option, positive_number
@@ -25,7 +26,7 @@ def run(arguments: Arguments, console: Console) -> int:
     questions = read_questions(Path(arguments["analogies"])) if arguments["analogies"] else None
     sets = _name_sets([Path(path) for path in arguments["similarity"]])
     pairs = {name: read_pairs(path) for name, path in sets.items()}
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     artifact = store.open(*store.resolve(arguments["reference"]))
     report = Report(artifact.name, artifact.version, artifact.manifest.kind)
     if artifact.manifest.kind == "language-model":

@@ -8,6 +8,7 @@ from typing import Any
 
 from artifact.errors import ArtifactError, NotFound
 from artifact.manifest import Manifest
+from artifact.remote import open_store
 from artifact.store import Store
 from trainer.commands.command import STORE, Command
 from trainer.console import Console, format_bytes, format_table
@@ -17,7 +18,7 @@ _HEADER = ["", "NAME", "VERSION", "KIND", "WORDS", "DIM", "SIZE", "CREATED"]
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     rows = [_HEADER]
     for name, version in find_versions(store, arguments["reference"]):
         latest = _is_latest(store, name, version)
@@ -40,7 +41,7 @@ def run(arguments: Arguments, console: Console) -> int:
             ]
         )
     if len(rows) == 1:
-        console.say(f"there is no model in {store.root}")
+        console.say(f"there is no model in {store.location}")
     else:
         console.say(format_table(rows, right=(4, 5, 6)))
         console.say("* the latest: what a name alone means")
@@ -52,7 +53,7 @@ def find_versions(store: Store, reference: str | None) -> list[tuple[str, str]]:
     if reference is not None and "@" in reference:
         return [store.resolve(reference)]
     if reference is not None and not store.versions(reference):
-        raise NotFound(f"there is no model {reference} in {store.root}")
+        raise NotFound(f"there is no model {reference} in {store.location}")
     names = store.names() if reference is None else [reference]
     return [(name, version) for name in names for version in store.versions(name)]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from artifact.embedding import Embedding, Neighbour
 from artifact.errors import InputError, NotFound, UnknownWords
+from artifact.remote import open_store
 from artifact.store import Store
 from trainer.console import Console, format_table
 
@@ -17,15 +18,15 @@ def choose_model(store: Store, reference: str | None) -> tuple[str, str]:
         return store.resolve(reference)
     names = store.names()
     if not names:
-        raise NotFound(f"there is no model in {store.root}")
+        raise NotFound(f"there is no model in {store.location}")
     if len(names) > 1:
-        raise InputError(f"--name must be given: there are {', '.join(names[:20])} in {store.root}")
+        raise InputError(f"--name must be given: there are {', '.join(names[:20])} in {store.location}")
     return store.resolve(names[0])
 
 
 def open_embedding(root: str, reference: str | None) -> Embedding:
-    """The word vectors that ``reference`` names in the store at ``root``."""
-    store = Store(root)
+    """The word vectors that ``reference`` names in the store at ``root``, a folder or a URL."""
+    store = open_store(root)
     return store.open(*choose_model(store, reference)).embedding()
 
 

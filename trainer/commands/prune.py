@@ -6,6 +6,7 @@ import argparse
 from contextlib import suppress
 
 from artifact.errors import NotFound, StoreError
+from artifact.remote import open_store
 from artifact.store import Store
 from trainer.commands.command import STORE, Command
 from trainer.console import Console
@@ -15,10 +16,10 @@ KEEP = 3
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     name = arguments["name"]
     if name is not None and not store.versions(name):
-        raise NotFound(f"there is no model {name} in {store.root}")
+        raise NotFound(f"there is no model {name} in {store.location}")
     gone = 0
     for each in [name] if name is not None else store.names():
         for version in store.prune(each, keep=arguments["keep"]):

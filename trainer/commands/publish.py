@@ -7,6 +7,7 @@ import shutil
 
 from artifact.errors import InputError, WrongKind
 from artifact.neighbours import ROLE as NEIGHBOURS
+from artifact.remote import open_store
 from artifact.store import Artifact, Store
 from artifact.tokenizer import Tokenizer
 from trainer.commands.command import STORE, THREADS, Command
@@ -15,7 +16,7 @@ from trainer.options import Arguments, Option, positive_number
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     artifact = store.open(*store.resolve(arguments["reference"]))
     if artifact.manifest.kind != "embedding":
         raise WrongKind(
@@ -23,7 +24,7 @@ def run(arguments: Arguments, console: Console) -> int:
         )
     artifact.embedding()  # refuses parts that do not fit, before anything is computed from them
     version = _publish(store, artifact, arguments, console)
-    console.say(f"published {artifact.name}@{version} in {store.root}, after {artifact.version}")
+    console.say(f"published {artifact.name}@{version} in {store.location}, after {artifact.version}")
     return 0
 
 
@@ -57,7 +58,7 @@ def _publish(store: Store, artifact: Artifact, arguments: Arguments, console: Co
         event="published",
         name=artifact.name,
         version=version,
-        store=str(store.root),
+        store=store.location,
         of_version=artifact.version,
         **computed.to_json(),
     )

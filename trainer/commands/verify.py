@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from artifact.errors import ArtifactError, NotFound
+from artifact.remote import open_store
 from artifact.store import Store
 from trainer.commands.command import STORE, Command
 from trainer.commands.listing import add_reference, find_versions
@@ -13,7 +14,7 @@ EXIT_BROKEN = 1
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     reference = arguments["reference"]
     versions = find_versions(store, reference)
     broken = 0
@@ -27,7 +28,7 @@ def run(arguments: Arguments, console: Console) -> int:
     if broken:
         console.note(f"{broken} of {len(versions)} versions must not be used")
     elif not versions:
-        console.say(f"there is no model in {store.root}")
+        console.say(f"there is no model in {store.location}")
     return EXIT_BROKEN if broken else 0
 
 
