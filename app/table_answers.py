@@ -1,0 +1,122 @@
+"""The commonest question, GET /similar?word=, answered by reading a row of a neighbours table: microseconds, before routing.
+
+What is answered here is exactly what the route answers. Whatever is not plain (an unknown word, a parameter that must be
+refused, a model without a table, more results than it holds) goes on to the route, which also documents this address.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from fastapi import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.answers import respond_json
+from app.catalog import Catalog, Served
+from app.errors import ProblemError
+from app.freshness import mark
+from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS
+
+PATH = "/similar"
+DEFAULT_TOP = 10
+_NAMES = frozenset({b"word", b"top", b"model", b"version"})
+_PLAIN_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of a plain question."""
+
+    word: str
+    top: int
+    model: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What is counted and logged as the route."""
+
+    path: str
+
+
+class TableAnswers:
+    """ASGI: answers GET /similar where a table has the answer, and hands everything else on."""
+
+    def __init__(self, app: ASGIApp, *, max_top: int) -> None:
+        self.app = app
+        self._max_top = max_top
+        self._route = _Route(PATH)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
+            await self.app(scope, receive, send)
+            return
+        asked = read_plainly(scope["query_string"], max_top=self._max_top)
+        served = asked and _find_served(scope["app"].state.catalog, asked)
+        found = served and asked and served.embedding.recall(asked.word, top=asked.top)
+        if not (asked and served and found):
+            await self.app(scope, receive, send)
+            return
+        scope["route"] = self._route
+        response = respond_json(_describe(served, *found))
+        response = mark(Request(scope), response, forever=asked.version is not None)
+        await response(scope, receive, send)
+
+
+def read_plainly(query: bytes, *, max_top: int) -> Asked | None:
+    """The parameters in a query string; None where they are to be read, and perhaps refused, by the route."""
+    if not query.isascii():
+        return None
+    values: dict[bytes, bytes] = {}
+    for part in query.split(b"&"):
+        name, equals, value = part.partition(b"=")
+        if not equals or name not in _NAMES or name in values:
+            return None
+        values[name] = value
+    word = _decode(values.get(b"word", b""))
+    top = values.get(b"top")
+    if not word or len(word) > MAX_WORD_CHARACTERS or (top and not _PLAIN_NUMBER.match(top)):
+        return None
+    number = DEFAULT_TOP if top is None else int(top or 0)
+    if not 1 <= number <= max_top:
+        return None
+    model, version = (values.get(name) for name in (b"model", b"version"))
+    # Names need no decoding; what does is none, and must be refused.
+    return Asked(
+        word,
+        number,
+        None if model is None else model.decode("ascii"),
+        None if version is None else version.decode("ascii"),
+    )
+
+
+def _decode(value: bytes) -> str | None:
+    if b"%" in value or b"+" in value:
+        value = unquote_to_bytes(value.replace(b"+", b" "))
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _find_served(catalog: Catalog, asked: Asked) -> Served | None:
+    """The open model that answers; None where there is none, or where it must be opened first."""
+    if asked.model is not None and asked.model not in catalog.shelf.served:
+        return None
+    try:
+        served = catalog.find("embedding", model=asked.model)
+    except ProblemError:
+        return None
+    return served if asked.version in (None, served.version) else None
+
+
+def _describe(served: Served, words: list[str], scores: list[float]) -> dict[str, Any]:
+    results = [
+        {"word": word, "score": round(score, SCORE_DECIMALS)}
+        for word, score in zip(words, scores, strict=True)
+    ]
+    return {"model": served.name, "version": served.version, "results": results}
