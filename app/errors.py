@@ -52,6 +52,7 @@ UNKNOWN_WORD = ProblemType("unknown-word", 404, "A word is not in the vocabulary
 UNKNOWN_MODEL = ProblemType("unknown-model", 404, "There is no such model or version")
 MODEL_CHOICE = ProblemType("model-choice", 409, "The request must say which model it asks")
 WRONG_KIND = ProblemType("wrong-kind", 409, "This kind of model does not answer this question")
+NOT_ACCEPTABLE = ProblemType("not-acceptable", 406, "The answer has none of the forms that are accepted")
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 URI_TOO_LONG = ProblemType("uri-too-long", 414, "The address is too long")
 UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
@@ -164,11 +165,13 @@ def _answer_plain(request: Request, error: HTTPException) -> Response:
 
 def _describe(item: Mapping[str, Any]) -> tuple[list[str | int], str]:
     """Location and message of one validation error, without anything that the client sent."""
-    location = list(item["loc"])
+    # Tags, as <word>, tell the members of a union apart; they stand nowhere in the request.
+    parts = item["loc"][:-1] if item["type"] == "extra_forbidden" else item["loc"]
+    location = [part for part in parts if not str(part).startswith("<")]
     match item["type"]:
         case "extra_forbidden":
-            # The last part is a name that the client made up.
-            return location[:-1], "Unknown field; /docs lists the fields of this address"
+            # The last part was a name that the client made up.
+            return location, "Unknown field; /docs lists the fields of this address"
         case "missing" if location == ["body"]:
             return location, "A JSON body is required"
         case "model_attributes_type" | "model_type" | "dict_type":

@@ -15,7 +15,7 @@ from app.documentation import add_documentation
 from app.errors import install_handlers
 from app.guards import Limits, Net
 from app.openapi import DESCRIPTION, publish_limits
-from app.routes import language, operations, words
+from app.routes import language, operations, similarity, vectors, words
 from app.settings import Settings
 from app.watcher import Watcher
 
@@ -47,7 +47,14 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
     )
     app.state.settings = settings
     install_handlers(app)
-    for router in (words.router, language.router, operations.router, operations.health_router):
+    for router in (
+        words.router,
+        vectors.router,
+        similarity.router,
+        language.router,
+        operations.router,
+        operations.health_router,
+    ):
         app.include_router(router)
     add_documentation(app)
     publish_limits(app, settings)

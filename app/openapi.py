@@ -15,6 +15,7 @@ from app.errors import (
     MEDIA_TYPE,
     MODEL_CHOICE,
     MODEL_UNAVAILABLE,
+    NOT_ACCEPTABLE,
     OVERLOADED,
     UNKNOWN_MODEL,
     UNKNOWN_WORD,
@@ -55,6 +56,7 @@ LANGUAGE_PROBLEMS = (
     INVALID_REQUEST,
     EMPTY_QUERY,
     MODEL_UNAVAILABLE,
+    NOT_ACCEPTABLE,
     OVERLOADED,
 )
 BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
@@ -79,6 +81,10 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     WRONG_KIND.slug: {
         "detail": "story is a language model; this question is for word vectors",
         "choices": ["sample"],
+    },
+    NOT_ACCEPTABLE.slug: {
+        "detail": "vectors come as application/json, application/x-npy",
+        "choices": ["application/json", "application/x-npy"],
     },
     BODY_TOO_LARGE.slug: {"detail": "a body may be 1048576 bytes long", "limit": 1048576},
     URI_TOO_LONG.slug: {

@@ -48,9 +48,19 @@ Oov = Annotated[
         examples=[True],
     ),
 ]
+Matched = Annotated[
+    dict[str, str],
+    Field(
+        description=(
+            "Words of the question that the vocabulary has in another case only, and the spelling that answered for each. "
+            "Left out where there are none."
+        ),
+        examples=[{"CAR": "car"}],
+    ),
+]
 
 
-def _show(example: dict[str, Any]) -> ConfigDict:
+def show(example: dict[str, Any]) -> ConfigDict:
     """A whole body as an example: what the documentation page sends at the press of a button."""
     return ConfigDict(json_schema_extra={"examples": [example]})
 
@@ -78,51 +88,17 @@ class SimilarityParameters(Parameters):
     b: Annotated[Word, Field(description="The other word.", examples=["truck"])]
 
 
-class Body(BaseModel):
-    """Fields that every question in a body takes. Numbers are numbers: "10" and true are refused."""
+class Strict(BaseModel):
+    """A part of a body, read strictly. Numbers are numbers: "10" and true are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
+
+class Body(Strict):
+    """Fields that every question in a body takes."""
+
     model: Model = None
     version: Version = None
-
-
-class SimilarBody(Body):
-    """The body of POST /similar."""
-
-    model_config = _show({"positive": ["king", "woman"], "negative": ["man"], "top": 5})
-
-    positive: Annotated[Words, Field(description="Words to move towards.")] = []
-    negative: Annotated[Words, Field(description="Words to move away from.")] = []
-    top: Top = 10
-
-
-class AnalogyBody(Body):
-    """The body of POST /analogy: `a` is to `b` as `c` is to what?"""
-
-    model_config = _show({"a": "king", "b": "man", "c": "queen", "top": 5})
-
-    a: Word
-    b: Word
-    c: Word
-    top: Top = 5
-
-
-class VectorsBody(Body):
-    """The body of POST /vectors."""
-
-    model_config = _show({"words": ["car", "truck"]})
-
-    words: Annotated[Words, Field(min_length=1)]
-
-
-class SimilarityBody(Body):
-    """The body of POST /similarity."""
-
-    model_config = _show({"a": ["car"], "b": ["truck", "king"]})
-
-    a: Annotated[Words, Field(min_length=1, description="The rows of the answer.")]
-    b: Annotated[Words, Field(min_length=1, description="Its columns.")]
 
 
 class Answer(BaseModel):
@@ -133,43 +109,24 @@ class Answer(BaseModel):
 
 
 class ScoredWord(BaseModel):
-    """A word and its cosine with what was asked for."""
+    """A word and how near it is to what was asked for."""
 
     word: Annotated[str, Field(examples=["truck"])]
-    score: Annotated[Score, Field(description="Cosine, -1 to 1.", examples=[0.83])]
+    score: Annotated[
+        Score, Field(description="Cosine, -1 to 1; with `3cosmul` the quotient, 0 or more.", examples=[0.83])
+    ]
 
 
-class Neighbours(Answer):
-    """Words by falling cosine; ties stand in the order of the vocabulary."""
+class NeighbourList(BaseModel):
+    """Words by falling score; ties stand in the order of the vocabulary."""
 
     results: list[ScoredWord]
     oov: Oov = False
+    matched: Matched = {}
 
 
-class WordVector(BaseModel):
-    """A word as it was asked for, and its vector."""
-
-    word: Annotated[str, Field(examples=["car"])]
-    vector: Annotated[
-        list[Annotated[float, Field(allow_inf_nan=False)]],
-        Field(description="As trained, not normalised.", examples=[[0.125, -0.5, 0.75]]),
-    ]
-    oov: Annotated[
-        bool,
-        Field(
-            description=(
-                "True where the word is not in the vocabulary and the vector was composed from its character n-grams. "
-                "Left out otherwise."
-            ),
-            examples=[True],
-        ),
-    ] = False
-
-
-class Vectors(Answer):
-    """Vectors in the order of the words asked for."""
-
-    results: list[WordVector]
+class Neighbours(NeighbourList, Answer):
+    """Words by falling score; ties stand in the order of the vocabulary."""
 
 
 class Similarity(Answer):
@@ -177,13 +134,7 @@ class Similarity(Answer):
 
     score: Annotated[Score, Field(description="Cosine, -1 to 1.", examples=[0.76])]
     oov: Oov = False
-
-
-class SimilarityMatrix(Answer):
-    """The cosines of every word of `a` (rows) with every word of `b` (columns)."""
-
-    scores: Annotated[list[list[Score]], Field(examples=[[[0.76, 0.71]]])]
-    oov: Oov = False
+    matched: Matched = {}
 
 
 class VersionFault(BaseModel):
@@ -262,10 +213,13 @@ class Problem(BaseModel):
     detail: Annotated[str, Field(examples=["not in the vocabulary: automobil"])]
     oov: Annotated[list[str], Field(description="unknown-word: every word that is unknown.")] = []
     suggestions: Annotated[
-        list[str], Field(description="unknown-word: known words close to the first unknown one.")
+        list[str], Field(description="unknown-word: known words close to the first few unknown ones.")
     ] = []
     errors: Annotated[list[FieldError], Field(description="invalid-request: each part that is wrong.")] = []
     choices: Annotated[
-        list[str], Field(description="model-choice, wrong-kind: the models to choose from.")
+        list[str],
+        Field(
+            description="model-choice, wrong-kind: the models to choose from; not-acceptable: the media types."
+        ),
     ] = []
     limit: Annotated[int | None, Field(description="What the limit is, where one was passed.")] = None

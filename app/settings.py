@@ -39,6 +39,8 @@ class Settings:
         1_000, "the largest `top` a request may ask for", metavar="N", least=1, most=100_000
     )
     max_words: int = _option(1_000, "the most words in one request", metavar="N", least=1, most=100_000)
+    max_batch: int = _option(256, "the most `queries` in one request", metavar="N", least=1, most=100_000)
+    max_texts: int = _option(2_048, "the most texts in one request", metavar="N", least=1, most=100_000)
     max_text_characters: int = _option(
         20_000, "the longest text for a language model", metavar="N", least=1, most=1 << 24
     )

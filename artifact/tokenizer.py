@@ -11,7 +11,7 @@ import itertools
 import re
 import sys
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from artifact.errors import InputError, Unsupported
@@ -95,6 +95,17 @@ class Tokenizer:
                 else word.translate(_ASCII_LOWER)
             )
         return _lower_case(word)
+
+    def words(self, words: Sequence[str]) -> list[str]:
+        """As ``word``, for many at once."""
+        if self.name == "letters" or not all(map(str.isascii, words)):
+            return list(map(self.word, words))
+        return list(words) if self.keeps_case else list(map(str.lower, words))
+
+    @property
+    def keeps_case(self) -> bool:
+        """Whether words that differ in case only are different words."""
+        return self.name == "whitespace"
 
     def to_json(self) -> dict[str, object]:
         """What a manifest records; ``from_json`` reads it."""

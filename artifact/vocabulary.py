@@ -7,7 +7,9 @@ order of their tokens, for prefixes). The index is only a hint: every answer is 
 
 from __future__ import annotations
 
+import bisect
 import functools
+import itertools
 import mmap
 import unicodedata
 import zlib
@@ -19,8 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, InputError
+from artifact.suggestions import suggest
 
 _MOST_RECENT = 32_768
+_ONE_BY_ONE = 16
+_MANY = 1 << 18
+_FREQUENT = 4_096
+_SEARCHED_BYTES = 4 << 20
 INDEX_TENSORS = {"offsets": "<i8", "buckets": "<u4", "bucket_ids": "<i4", "sorted_ids": "<i4"}
 
 
@@ -140,10 +147,11 @@ class Vocabulary:
         if None in found:
             if len(recent) > _MOST_RECENT:
                 recent.clear()
-            for place in [place for place, token_id in enumerate(found) if token_id is None]:
-                token_id = self.id(tokens[place])
-                found[place] = -1 if token_id is None else token_id
-                if token_id is not None:
+            places = [place for place, token_id in enumerate(found) if token_id is None]
+            missed = [tokens[place] for place in places]
+            for place, token_id in zip(places, self._search(missed), strict=True):
+                found[place] = token_id
+                if token_id >= 0:
                     recent[tokens[place]] = token_id
         return np.array(found, dtype=np.intp)
 
@@ -182,35 +190,46 @@ class Vocabulary:
 
     def with_prefix(self, prefix: str, top: int = 10) -> list[str]:
         """The ``top`` most frequent tokens that begin with ``prefix``, most frequent first."""
-        return self.tokens(self.ids_with_prefix(prefix)[:top].tolist())
+        return self.tokens(self.first_with_prefix(prefix, top).tolist())
 
     def ids_with_prefix(self, prefix: str) -> NDArray[np.int32]:
         """The ids of all tokens that begin with ``prefix``, in id order."""
-        try:
-            start = prefix.encode("utf-8")
-        except UnicodeEncodeError:
-            return np.empty(0, dtype=np.int32)
-        first = self._bisect(start)
-        last = self._bisect(start + b"\xff")
-        found: NDArray[np.int32] = np.sort(self._index["sorted_ids"][first:last])
-        return found[(found >= 0) & (found < self._count)]
+        return np.sort(self._list_sorted(*self._find_span(_encode(prefix))))
+
+    def first_with_prefix(self, prefix: str, most: int) -> NDArray[np.int32]:
+        """The first ``most`` of the ids of tokens that begin with ``prefix``, in order: those of the most frequent ones."""
+        start = _encode(prefix)
+        first, last = self._find_span(start)
+        if last - first > _MANY:
+            # So many share this beginning that the first of all tokens most likely hold enough.
+            early = (
+                token_id
+                for token_id in range(min(self._count, _FREQUENT))
+                if self._line(token_id).startswith(start)
+            )
+            if len(found := list(itertools.islice(early, most))) == most:
+                return np.array(found, dtype=np.int32)
+        token_ids = self._list_sorted(first, last)
+        if most < len(token_ids):
+            token_ids = np.partition(token_ids, most)[:most]
+        return np.sort(token_ids)
+
+    def first_containing(self, part: str, most: int) -> list[int]:
+        """The first ``most`` ids of tokens with ``part`` in them, of those that stand early in the vocabulary."""
+        piece = _encode(part)
+        found: list[int] = []
+        position, end = 0, min(len(self._data), _SEARCHED_BYTES)
+        while len(found) < most and (position := self._data.find(piece, position, end)) >= 0:
+            token_id = bisect.bisect_right(self._offsets, position) - 1
+            if not 0 <= token_id < self._count:
+                break
+            found.append(token_id)
+            position = max(self._offsets[token_id + 1], position + 1)
+        return found
 
     def suggest(self, word: str, top: int = 5) -> list[str]:
-        """Known tokens that ``word`` may be a slip of: one edit away, most frequent first, then by longest prefix."""
-        word = word[:40]
-        lower = word.lower()
-        found: dict[str, None] = {}
-        for variant in (lower, word.capitalize(), word.upper()):
-            if variant != word and variant in self:
-                found[variant] = None
-        near = {token_id for edit in self._edits(lower) if (token_id := self.id(edit)) is not None}
-        found.update(dict.fromkeys(self.tokens(sorted(near)[:top])))
-        for length in range(len(lower), 2, -1):
-            if len(found) >= top:
-                break
-            found.update(dict.fromkeys(self.with_prefix(lower[:length], top)))
-        found.pop(word, None)
-        return list(found)[:top]
+        """Known tokens that ``word`` may be a slip of, the closest first; see artifact.suggestions."""
+        return suggest(self, word, top=top)
 
     def check(self) -> None:
         """Corrupt unless the tokens are proper and the index is what index_tokens makes of them."""
@@ -223,8 +242,50 @@ class Vocabulary:
             if not np.array_equal(array, self._index[name]):
                 raise Corrupt(f"vocabulary index: {name} does not belong to this vocabulary")
 
+    def _search(self, tokens: Sequence[str]) -> list[int]:
+        """An id for each token [n], or -1: many at once, the n-th place of every bucket after the other."""
+        try:
+            lines = [token.encode("utf-8") for token in tokens]
+        except UnicodeEncodeError:
+            lines = []
+        if len(lines) < _ONE_BY_ONE:
+            return [-1 if token_id is None else token_id for token_id in map(self.id, tokens)]
+        slots = np.fromiter(map(zlib.crc32, lines), np.int64, len(lines)) & self._mask
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        buckets, offsets = self._index["buckets"], self._index["offsets"]
+        positions = buckets[slots].astype(np.int64)
+        ends = np.minimum(buckets[slots + 1], self._count)
+        found = np.full(len(lines), -1, dtype=np.int64)
+        left = np.flatnonzero(positions < ends)
+        while len(left):
+            token_ids = self._index["bucket_ids"][positions[left]]
+            inside = (token_ids >= 0) & (token_ids < self._count)
+            token_ids = np.where(inside, token_ids, 0)
+            starts, stops = offsets[token_ids], offsets[token_ids + 1] - 1
+            fits = inside & (stops - starts == lengths[left])
+            for place, token_id, start, stop in zip(
+                left[fits].tolist(),
+                token_ids[fits].tolist(),
+                starts[fits].tolist(),
+                stops[fits].tolist(),
+                strict=True,
+            ):
+                if self._data[start:stop] == lines[place]:
+                    found[place] = token_id
+            positions[left] += 1
+            left = left[(found[left] < 0) & (positions[left] < ends[left])]
+        return found.tolist()
+
     def _line(self, token_id: int) -> bytes:
         return self._data[self._offsets[token_id] : self._offsets[token_id + 1] - 1]
+
+    def _find_span(self, start: bytes) -> tuple[int, int]:
+        """Where the tokens whose bytes begin with ``start`` stand in the order of bytes."""
+        return self._bisect(start), self._bisect(start + b"\xff")
+
+    def _list_sorted(self, first: int, last: int) -> NDArray[np.int32]:
+        token_ids: NDArray[np.int32] = self._index["sorted_ids"][first:last]
+        return token_ids[(token_ids >= 0) & (token_ids < self._count)]
 
     def _bisect(self, line: bytes) -> int:
         low, high = 0, self._count
@@ -237,18 +298,10 @@ class Vocabulary:
                 high = middle
         return low
 
-    def _edits(self, word: str) -> Iterator[str]:
-        letters = "".join(dict.fromkeys(word + "".join(self.tokens(range(min(self._count, 200))))))[:64]
-        for place in range(len(word) + 1):
-            head, tail = word[:place], word[place:]
-            for letter in letters:
-                yield head + letter + tail
-                if tail:
-                    yield head + letter + tail[1:]
-            if tail:
-                yield head + tail[1:]
-            if len(tail) > 1:
-                yield head + tail[1] + tail[0] + tail[2:]
+
+def _encode(text: str) -> bytes:
+    """UTF-8; a lone surrogate, which no token has, becomes bytes that no token has."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _check_index(index: Mapping[str, NDArray[Any]], *, data_bytes: int, count: int) -> None:

@@ -1,32 +1,44 @@
-"""Questions to word vectors: neighbours, analogies, vectors, similarity."""
+"""Questions for words: neighbours, analogies, the one that does not match, completion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
+from starlette.responses import Response
 
+from app.answers import respond_json
+from app.batches import Batch
 from app.bodies import StrictRoute
 from app.catalog import Served
-from app.guards import check_top, check_words
+from app.guards import check_top
 from app.openapi import BODY_PROBLEMS, QUESTION_PROBLEMS, document
 from app.routes.context import CatalogOf, SettingsOf
-from app.schemas import (
-    AnalogyBody,
-    Neighbours,
-    Parameters,
-    ScoredWord,
-    SimilarBody,
-    Similarity,
-    SimilarityBody,
-    SimilarityMatrix,
-    SimilarityParameters,
-    SimilarParameters,
-    Vectors,
-    VectorsBody,
-    Word,
-    WordVector,
+from app.schemas import Neighbours, ScoredWord, SimilarParameters
+from app.word_questions import (
+    check_dimensions,
+    count_similar,
+    list_neighbours,
+    read_analogy,
+    read_similar,
+    tell_odd_word,
+)
+from app.word_schemas import (
+    AnalogyBatch,
+    AnalogyQuery,
+    AnalogyRequest,
+    CountedWords,
+    NeighboursBatch,
+    OddWord,
+    OddWordBatch,
+    OddWordQuery,
+    OddWordRequest,
+    OddWords,
+    SimilarBatch,
+    SimilarQuery,
+    SimilarRequest,
+    WordsParameters,
 )
 from artifact.embedding import Neighbour
 
@@ -52,101 +64,80 @@ def get_similar(
 
 @router.post(
     "/similar",
-    summary="Words most similar to several",
+    summary="Words most similar to several words or vectors",
+    response_model=Neighbours | NeighboursBatch,
     responses=asks_with_body,
-    response_model_exclude_defaults=True,
 )
-def post_similar(body: SimilarBody, catalog: CatalogOf, settings: SettingsOf) -> Neighbours:
-    """The words nearest to the sum of the unit vectors of `positive`, less those of `negative`.
+def post_similar(body: SimilarRequest, catalog: CatalogOf, settings: SettingsOf) -> Response:
+    """The words nearest to `positive` and far from `negative`: words, weighted words, or raw vectors.
 
-    The words of the question are left out. At least one word is needed.
+    Each counts by its direction, a unit vector, times its weight. The words of the question are left out, and those of
+    `exclude`; `among` ranks the words that it names only. Every word must be known. `queries` asks several such questions
+    at once: each is answered in its place, with a `problem` where it has no answer.
     """
-    check_top(body.top, settings, where="body")
-    check_words(settings, ("positive", len(body.positive)), ("negative", len(body.negative)))
+    queries = body.queries if isinstance(body, SimilarBatch) else [body]
+    batch: Batch[SimilarQuery] = Batch(queries, is_many=isinstance(body, SimilarBatch))
+    batch.check(settings, count_words=count_similar, get_top=lambda query: query.top)
     served = catalog.find("embedding", model=body.model, version=body.version)
-    neighbours = served.embedding.similar(body.positive, body.negative, top=body.top)
-    return _list_neighbours(served, [*body.positive, *body.negative], neighbours)
+    check_dimensions(batch, served)
+    return batch.respond(served, list_neighbours(served, list(map(read_similar, batch.queries))))
 
 
 @router.post(
     "/analogy",
     summary="a is to b as c is to what?",
+    response_model=Neighbours | NeighboursBatch,
     responses=asks_with_body,
-    response_model_exclude_defaults=True,
 )
-def post_analogy(body: AnalogyBody, catalog: CatalogOf, settings: SettingsOf) -> Neighbours:
-    """The words nearest to `b` - `a` + `c`, on unit vectors. With king, man and queen: woman."""
-    check_top(body.top, settings, where="body")
+def post_analogy(body: AnalogyRequest, catalog: CatalogOf, settings: SettingsOf) -> Response:
+    """The words nearest to `b` - `a` + `c`, on unit vectors. With king, man and queen: woman.
+
+    `queries` asks several such questions at once: each is answered in its place, with a `problem` where it has no answer.
+    """
+    queries = body.queries if isinstance(body, AnalogyBatch) else [body]
+    batch: Batch[AnalogyQuery] = Batch(queries, is_many=isinstance(body, AnalogyBatch))
+    batch.check(settings, count_words=lambda _: {"a": 1, "b": 1, "c": 1}, get_top=lambda query: query.top)
     served = catalog.find("embedding", model=body.model, version=body.version)
-    neighbours = served.embedding.analogy(body.a, body.b, body.c, top=body.top)
-    return _list_neighbours(served, [body.a, body.b, body.c], neighbours)
-
-
-@router.get(
-    "/vectors/{word:path}",
-    summary="The vector of a word",
-    responses=asks,
-    response_model_exclude_defaults=True,
-)
-def get_vector(
-    word: Annotated[Word, Path(description="The word; it may hold slashes.", examples=["car"])],
-    query: Annotated[Parameters, Query()],
-    catalog: CatalogOf,
-) -> Vectors:
-    """The vector as trained, not normalised."""
-    served = catalog.find("embedding", model=query.model, version=query.version)
-    return _list_vectors(served, [word])
+    return batch.respond(served, list_neighbours(served, list(map(read_analogy, batch.queries))))
 
 
 @router.post(
-    "/vectors",
-    summary="The vectors of several words",
+    "/doesnt-match",
+    summary="The word that does not match the others",
+    response_model=OddWord | OddWords,
     responses=asks_with_body,
-    response_model_exclude_defaults=True,
 )
-def post_vectors(body: VectorsBody, catalog: CatalogOf, settings: SettingsOf) -> Vectors:
-    """One vector for each of `words`, in their order. One unknown word fails the whole; all unknown ones are named."""
-    check_words(settings, ("words", len(body.words)))
+def post_doesnt_match(body: OddWordRequest, catalog: CatalogOf, settings: SettingsOf) -> Response:
+    """The word that is farthest from the mean of the unit vectors of all, and the cosine of each with that mean.
+
+    `queries` asks several such questions at once.
+    """
+    queries = body.queries if isinstance(body, OddWordBatch) else [body]
+    batch: Batch[OddWordQuery] = Batch(queries, is_many=isinstance(body, OddWordBatch))
+    batch.check(settings, count_words=lambda query: {"words": len(query.words)})
     served = catalog.find("embedding", model=body.model, version=body.version)
-    return _list_vectors(served, body.words)
+    return batch.respond(served, [tell_odd_word(served, query) for query in batch.queries])
 
 
-@router.get(
-    "/similarity", summary="How similar two words are", responses=asks, response_model_exclude_defaults=True
-)
-def get_similarity(query: Annotated[SimilarityParameters, Query()], catalog: CatalogOf) -> Similarity:
-    """The cosine of two words."""
+@router.get("/words", summary="Words that begin with something", response_model=CountedWords, responses=asks)
+def get_words(
+    query: Annotated[WordsParameters, Query()], catalog: CatalogOf, settings: SettingsOf
+) -> Response:
+    """The most frequent words of the vocabulary that begin with `prefix`, which is normalised as words are.
+
+    Without a prefix: the most frequent words of all.
+    """
+    check_top(query.top, settings, where="query")
     served = catalog.find("embedding", model=query.model, version=query.version)
-    scores = served.embedding.similarity([query.a], [query.b]).tolist()
-    oov = bool(served.embedding.oov([query.a, query.b]))
-    return Similarity(model=served.name, version=served.version, score=scores[0][0], oov=oov)
-
-
-@router.post(
-    "/similarity",
-    summary="How similar words are to each other",
-    responses=asks_with_body,
-    response_model_exclude_defaults=True,
-)
-def post_similarity(body: SimilarityBody, catalog: CatalogOf, settings: SettingsOf) -> SimilarityMatrix:
-    """A matrix of cosines: a row for each word of `a`, a column for each word of `b`."""
-    check_words(settings, ("a", len(body.a)), ("b", len(body.b)))
-    served = catalog.find("embedding", model=body.model, version=body.version)
-    scores = served.embedding.similarity(body.a, body.b).tolist()
-    oov = bool(served.embedding.oov([*body.a, *body.b]))
-    return SimilarityMatrix(model=served.name, version=served.version, scores=scores, oov=oov)
+    vocabulary = served.vocabulary
+    token_ids = vocabulary.first_with_prefix(served.embedding.tokenizer.word(query.prefix), query.top)
+    counts = vocabulary.counts[token_ids].tolist()
+    words = vocabulary.tokens(token_ids.tolist())
+    results = [{"word": word, "count": count} for word, count in zip(words, counts, strict=True)]
+    return respond_json({"model": served.name, "version": served.version, "results": results})
 
 
 def _list_neighbours(served: Served, asked: Sequence[str], neighbours: Sequence[Neighbour]) -> Neighbours:
     results = [ScoredWord(word=neighbour.word, score=neighbour.score) for neighbour in neighbours]
     oov = bool(served.embedding.oov(asked))
     return Neighbours(model=served.name, version=served.version, results=results, oov=oov)
-
-
-def _list_vectors(served: Served, words: Sequence[str]) -> Vectors:
-    rows = served.embedding.vectors(words).tolist()
-    oov = set(served.embedding.oov(words))
-    results = [
-        WordVector(word=word, vector=row, oov=word in oov) for word, row in zip(words, rows, strict=True)
-    ]
-    return Vectors(model=served.name, version=served.version, results=results)

@@ -22,6 +22,13 @@ def operations(schema):
     ]
 
 
+def list_models(part):
+    """The names of the schemas that a body or an answer may have."""
+    schema = part["content"]["application/json"]["schema"]
+    members = schema.get("oneOf") or schema.get("anyOf") or [schema]
+    return [member["$ref"].rpartition("/")[2] for member in members]
+
+
 def walk(node):
     yield node
     children = node.values() if isinstance(node, dict) else node if isinstance(node, list) else ()
@@ -34,6 +41,8 @@ def test_every_route_is_there(schema):
         "get /similar",
         "post /similar",
         "post /analogy",
+        "post /doesnt-match",
+        "get /words",
         "get /vectors/{word}",
         "post /vectors",
         "get /similarity",
@@ -55,7 +64,7 @@ def test_every_operation_is_described_and_answers_with_a_schema(schema):
     for method, path, operation in operations(schema):
         assert operation["summary"], path
         assert operation["description"], path
-        assert "$ref" in operation["responses"]["200"]["content"]["application/json"]["schema"], path
+        assert list_models(operation["responses"]["200"]), path
         assert ("requestBody" in operation) == (method == "post")
 
 
@@ -95,18 +104,21 @@ def test_every_reference_leads_somewhere(schema):
 def test_every_body_has_an_example_that_is_answered(client, schema):
     for method, path, operation in operations(schema):
         if method == "post":
-            reference = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-            [example] = schema["components"]["schemas"][reference.rpartition("/")[2]]["examples"]
-            assert client.request("POST", path, json=example).status_code == 200
+            for name in list_models(operation["requestBody"]):
+                [example] = schema["components"]["schemas"][name]["examples"]
+                answer = client.request("POST", path, json=example)
+                assert answer.status_code == 200
+                assert "problem" not in answer.text
 
 
 def test_the_limits_of_this_server_are_published():
-    schema = create_app(Settings(store="x", max_top=77, max_words=88)).openapi()
+    schema = create_app(Settings(store="x", max_top=77, max_words=88, max_batch=99)).openapi()
     [top] = [p for p in schema["paths"]["/similar"]["get"]["parameters"] if p["name"] == "top"]
     assert (top["schema"]["minimum"], top["schema"]["maximum"], top["schema"]["default"]) == (1, 77, 10)
     similar = schema["components"]["schemas"]["SimilarBody"]["properties"]
     assert similar["top"]["maximum"] == 77
     assert similar["positive"]["maxItems"] == 88
+    assert schema["components"]["schemas"]["SimilarBatch"]["properties"]["queries"]["maxItems"] == 99
     assert "x-limit" not in str(schema)
 
 

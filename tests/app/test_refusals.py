@@ -240,7 +240,7 @@ def test_a_log_line_stays_one_line_whatever_the_path(client, monkeypatch, caplog
     def fail(*_, **__):
         raise RuntimeError
 
-    monkeypatch.setattr("artifact.embedding.Embedding.vectors", fail)
+    monkeypatch.setattr("app.routes.vectors.look_up", fail)
     check_problem(client.get("/vectors/a%0Dforged line"), 500, "internal-error")
     assert "\rforged" not in caplog.text
 

@@ -8,15 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from app import schemas
+from app import schemas, similarity_schemas, vector_schemas, word_schemas
 from tests.app.serving import TOKENS
 
 PROBLEM = TypeAdapter(schemas.Problem)
 ANSWERS = {
-    "/similar": schemas.Neighbours,
-    "/analogy": schemas.Neighbours,
-    "/vectors": schemas.Vectors,
-    "/similarity": schemas.SimilarityMatrix,
+    "/similar": schemas.Neighbours | word_schemas.NeighboursBatch,
+    "/analogy": schemas.Neighbours | word_schemas.NeighboursBatch,
+    "/doesnt-match": word_schemas.OddWord | word_schemas.OddWords,
+    "/vectors": vector_schemas.Vectors,
+    "/similarity": similarity_schemas.SimilarityMatrix | similarity_schemas.SimilarityMatrices,
 }
 FUZZ = settings(
     max_examples=150,
@@ -38,12 +39,26 @@ anything = st.recursive(
     ),
     max_leaves=8,
 )
+floats = st.floats(allow_nan=False, allow_infinity=False)
+entries = (
+    words
+    | st.fixed_dictionaries({"word": words}, optional={"weight": floats})
+    | st.fixed_dictionaries({"vector": st.lists(floats, min_size=4, max_size=4)}, optional={"weight": floats})
+)
 FIELDS = {
-    "positive": st.lists(words, max_size=4),
-    "negative": st.lists(words, max_size=2),
+    "positive": st.lists(entries, max_size=4),
+    "negative": st.lists(entries, max_size=2),
+    "among": st.lists(words, max_size=4),
+    "exclude": st.lists(words, max_size=2),
+    "method": st.sampled_from(["3cosadd", "3cosmul"]),
+    "restrict_vocab": tops,
+    "min_score": floats,
+    "encoding": st.sampled_from(["float", "base64"]),
+    "mode": st.sampled_from(["words", "sets", "texts"]),
+    "smoothing": floats,
     "words": st.lists(words, max_size=4),
-    "a": words | st.lists(words, max_size=3),
-    "b": words | st.lists(words, max_size=3),
+    "a": words | st.lists(words, max_size=3) | st.lists(st.lists(words, max_size=2), max_size=2),
+    "b": words | st.lists(words, max_size=3) | st.lists(st.lists(words, max_size=2), max_size=2),
     "c": words,
     "top": tops,
     "model": names,
@@ -53,9 +68,24 @@ FIELDS = {
 
 def bodies(schema, path):
     """Bodies with the fields of a route, mostly of the right type, sometimes with others."""
-    reference = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"]
-    described = schema["components"]["schemas"][reference.rpartition("/")[2]]
-    fields = {name: FIELDS[name] | anything for name in described["properties"]}
+    body = schema["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    kinds = [objects(schema, member) for member in body.get("oneOf", [body])]
+    return st.one_of(kinds)
+
+
+def objects(schema, described):
+    """Objects with the fields of a schema; where the schema takes one of several, of any of them."""
+    if "$ref" not in described:
+        return st.one_of([objects(schema, member) for member in described["oneOf"]])
+    described = schema["components"]["schemas"][described["$ref"].rpartition("/")[2]]
+    fields = {
+        name: (
+            st.lists(objects(schema, described["properties"][name]["items"]), max_size=3)
+            if name == "queries"
+            else FIELDS[name] | anything
+        )
+        for name in described["properties"]
+    }
     required = {name: fields.pop(name) for name in described.get("required", [])}
     return st.fixed_dictionaries(required, optional={**fields, "unknown": anything})
 
@@ -110,11 +140,20 @@ def test_good_bodies_with_one_byte_changed(client, base, path, position, byte):
 @FUZZ
 @given(
     path=st.sampled_from(
-        ["/similar", "/similarity", "/models", "/models/sample", "/vectors/car", "/health/ready", "/"]
+        [
+            "/similar",
+            "/similarity",
+            "/words",
+            "/models",
+            "/models/sample",
+            "/vectors/car",
+            "/health/ready",
+            "/",
+        ]
     ),
     query=st.lists(
         st.tuples(
-            st.sampled_from(["word", "a", "b", "top", "model", "version", "x"]),
+            st.sampled_from(["word", "a", "b", "prefix", "top", "model", "version", "x"]),
             words | tops.map(str) | names,
         ),
         max_size=4,
@@ -130,7 +169,8 @@ def test_queries(client, path, query):
         "/similarity": schemas.Similarity,
         "/models": schemas.Models,
         "/models/sample": schemas.ModelDetail,
-        "/vectors/car": schemas.Vectors,
+        "/vectors/car": vector_schemas.Vectors,
+        "/words": word_schemas.CountedWords,
         "/health/ready": schemas.Ready,
     }[path]
     check(answer, TypeAdapter(success))
@@ -144,4 +184,4 @@ def test_queries(client, path, query):
 def test_any_path_and_method(client, path, method):
     answer = client.request(method, "/vectors/" + quote(path))
     if answer.content:
-        check(answer, TypeAdapter(schemas.Vectors))
+        check(answer, TypeAdapter(vector_schemas.Vectors))

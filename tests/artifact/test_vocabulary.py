@@ -37,6 +37,40 @@ def test_prefixes_are_found_in_order_of_frequency(tokens, prefix):
     )
 
 
+@given(st.lists(words, min_size=1, max_size=60, unique=True), st.lists(words | st.text(), max_size=60))
+def test_many_are_located_as_one_by_one(tokens, others):
+    vocabulary = make(*tokens)
+    asked = [*others, *tokens, *others]
+    expected = [-1 if found is None else found for found in vocabulary.ids(asked)]
+    assert vocabulary.locate(asked).tolist() == expected
+    assert vocabulary.locate(asked).tolist() == expected
+
+
+@given(
+    st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, unique=True),
+    st.text("ab", max_size=2),
+    st.integers(0, 40),
+)
+def test_the_first_of_a_prefix_are_the_same_by_either_way(tokens, prefix, most):
+    vocabulary = make(*tokens)
+    expected = [place for place, token in enumerate(tokens) if token.startswith(prefix)][:most]
+    assert vocabulary.first_with_prefix(prefix, most).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("artifact.vocabulary._MANY", 0)
+        for frequent in (0, 3, 100):
+            patch.setattr("artifact.vocabulary._FREQUENT", frequent)
+            assert vocabulary.first_with_prefix(prefix, most).tolist() == expected
+
+
+@given(st.lists(words, min_size=1, unique=True), st.text(max_size=2).filter(lambda part: "\n" not in part))
+def test_parts_are_found_in_order(tokens, part):
+    found = make(*tokens).first_containing(part, 3)
+    expected = [
+        place for place, token in enumerate(tokens) if part.encode("utf-8", "replace") in token.encode()
+    ]
+    assert found == expected[:3] or "\ud800" <= max(part, default="") <= "\udfff"
+
+
 def test_lone_surrogates_and_other_types_are_just_unknown():
     vocabulary = make("car")
     assert vocabulary.id("\ud800") is None
@@ -115,6 +149,9 @@ def test_an_index_that_lies_never_gives_a_wrong_id(which, numbers):
         token_id = vocabulary.id(token)
         assert token_id is None or vocabulary.token(token_id) == token
     vocabulary.with_prefix("a")
+    vocabulary.first_containing("b", 3)
+    for token, token_id in zip(tokens, vocabulary.locate(tokens * 5)[:4].tolist(), strict=True):
+        assert token_id == -1 or tokens[token_id] == token
     if not np.array_equal(lying, index[name]):
         with pytest.raises(Corrupt):
             vocabulary.check()

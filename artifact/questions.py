@@ -1,0 +1,232 @@
+"""Questions for the words nearest to others: towards some, away from others, added or multiplied, among all or among a few.
+
+Every term of a question counts by its direction: a word's vector or a raw one, brought to length 1, times its weight.
+
+``3cosadd``
+    The cosine with the weighted sum of the positive terms less that of the negative ones; with words on both sides,
+    3CosAdd (Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word Representations", equation 3).
+``3cosmul``
+    The product of the positive terms' cosines over that of the negative ones' plus 0.001 (the same paper, equation 4).
+    Cosines are first brought to 0 … 1, as (cosine + 1) / 2; a weight is its factor's exponent. Without negative terms
+    nothing is divided.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.embedding import Embedding, Neighbour, select_best
+from artifact.errors import EmptyQuery, InputError, QueryError
+from artifact.lookup import Lookup, look_up
+from artifact.search import to_units
+
+Method = Literal["3cosadd", "3cosmul"]
+EPSILON = 1e-3
+_SCORES_AT_ONCE = 1 << 20
+_MOST_ROWS = 16_384
+_NO_DIRECTION = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A word, or a raw vector [D], and how much it counts (above 0)."""
+
+    value: str | Sequence[float] | NDArray[Any]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The ``top`` words nearest to ``positive`` and far from ``negative``, best first, ties in id order.
+
+    ``restrict_vocab`` looks at the first (most frequent) words only, ``among`` at these words only; ``exclude`` and the
+    question's own words are left out, and so is what scores less than ``min_score``.
+    """
+
+    positive: Sequence[Term] = ()
+    negative: Sequence[Term] = ()
+    top: int = 10
+    method: Method = "3cosadd"
+    restrict_vocab: int | None = None
+    among: Sequence[str] | None = None
+    exclude: Sequence[str] = ()
+    min_score: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The answer to a question; ``composed`` and ``matched`` are those of the Lookup of its words."""
+
+    neighbours: list[Neighbour]
+    composed: list[str] = field(default_factory=list)
+    matched: dict[str, str] = field(default_factory=dict)
+
+
+Search = Callable[..., tuple[NDArray[np.int32], NDArray[np.float32]]]
+"""What finds the nearest words to many queries at once: called and answering as ``Embedding.nearest``."""
+
+
+def ask_analogy(a: str, b: str, c: str, **options: Any) -> Question:
+    """``a`` is to ``b`` as ``c`` is to …: towards b and c, away from a."""
+    return Question([Term(b), Term(c)], [Term(a)], **options)
+
+
+def answer(
+    embedding: Embedding, questions: Sequence[Question], *, search: Search | None = None
+) -> list[Ranking | QueryError]:
+    """The answer to each question, or why there is none: UnknownWords, or EmptyQuery where no direction is left.
+
+    Questions that look at the same words are one product. Raises InputError for vectors that are not [D] finite numbers,
+    and for a ``top`` below 1.
+    """
+    answers: dict[int, Ranking | QueryError] = {}
+    together: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
+    for place, question in enumerate(questions):
+        try:
+            prepared = _prepare(embedding, question)
+        except QueryError as error:
+            answers[place] = error
+            continue
+        if question.among is not None:
+            answers[place] = _rank_few(embedding, prepared)
+        elif question.method == "3cosmul":
+            answers[place] = _rank_products(embedding, prepared)
+        else:
+            together[question.restrict_vocab].append((place, prepared))
+    for restrict_vocab, group in together.items():
+        ids, scores = (search or embedding.nearest)(
+            np.array([prepared.direction for _, prepared in group], dtype=np.float32),
+            top=max(prepared.question.top for _, prepared in group),
+            exclude=[prepared.left_out for _, prepared in group],
+            restrict_vocab=restrict_vocab,
+        )
+        for row, (place, prepared) in enumerate(group):
+            found = [token_id for token_id in ids[row].tolist() if token_id >= 0][: prepared.question.top]
+            answers[place] = prepared.tell(embedding.vocabulary.tokens(found), scores[row].tolist())
+    return [answers[place] for place in range(len(questions))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A question whose words are found.
+
+    ``units`` [T, D] are its terms, positive ones first, ``weights`` [T] theirs, below 0 for negative ones; ``direction``
+    [D] is their sum at length 1, or zeros. ``left_out`` holds ids that may not be answered; ``among`` are the ids [n]
+    and unit vectors [n, D] of the words that may, where the question names them.
+    """
+
+    question: Question
+    units: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    direction: NDArray[np.float64]
+    left_out: list[int]
+    lookup: Lookup
+    among: Lookup
+
+    def tell(self, words: Sequence[str], scores: Sequence[float]) -> Ranking:
+        """Those of ``words``, which stand best first, that score enough; there may be more scores than words."""
+        floor = -np.inf if self.question.min_score is None else self.question.min_score
+        listed = [
+            Neighbour(word, score) for word, score in zip(words, scores, strict=False) if score >= floor
+        ]
+        return Ranking(listed, self.lookup.composed, self.lookup.matched)
+
+
+def _prepare(embedding: Embedding, question: Question) -> _Prepared:
+    """Find the words of a question, all at once, so that every unknown one is named."""
+    if question.top < 1:
+        raise InputError(f"top must be at least 1, not {question.top}")
+    terms = [*question.positive, *question.negative]
+    if not terms:
+        raise EmptyQuery("at least one word or vector is needed")
+    words = [term.value for term in terms if isinstance(term.value, str)]
+    lookup = look_up(embedding, [*words, *question.exclude, *(question.among or ())])
+    border = len(words) + len(question.exclude)
+    units = np.empty((len(terms), embedding.dim))
+    rows = iter(to_units(lookup.rows[: len(words)]))
+    for place, term in enumerate(terms):
+        units[place] = (
+            next(rows) if isinstance(term.value, str) else _read_vector(term.value, dim=embedding.dim)
+        )
+    weights = np.array([term.weight for term in terms], dtype=np.float64)
+    weights[len(question.positive) :] *= -1
+    direction = weights @ units
+    length = np.linalg.norm(direction)
+    cancels = length < _NO_DIRECTION * np.abs(weights).max()
+    if cancels and (question.method == "3cosadd" or not units.any()):
+        raise EmptyQuery("these vectors cancel out: no direction is left to search in")
+    return _Prepared(
+        question,
+        units,
+        weights,
+        direction=np.zeros_like(direction) if cancels else direction / length,
+        left_out=[token_id for token_id in lookup.token_ids[:border].tolist() if token_id >= 0],
+        lookup=lookup,
+        among=lookup.part(border, len(lookup.token_ids)),
+    )
+
+
+def _rank_few(embedding: Embedding, prepared: _Prepared) -> Ranking:
+    """The best of the words that the question names, each once; composed ones have no id and stand last in ties."""
+    question, size = prepared.question, len(embedding.vocabulary)
+    limit = question.restrict_vocab or size
+    asked = {term.value for term in (*question.positive, *question.negative) if isinstance(term.value, str)}
+    found = zip(prepared.among.token_ids.tolist(), question.among or (), strict=True)
+    entries: dict[str, tuple[int, int]] = {}
+    for place, (token_id, word) in enumerate(found):
+        if 0 <= token_id < limit and token_id not in prepared.left_out:
+            entries.setdefault(embedding.vocabulary.token(token_id), (token_id, place))
+        elif token_id < 0 and limit >= size and word not in asked and word not in question.exclude:
+            entries.setdefault(word, (size, place))
+    words = sorted(entries, key=entries.__getitem__)
+    units = to_units(prepared.among.rows[[entries[word][1] for word in words]])
+    scores = _score(prepared, units @ prepared.units.T, units @ prepared.direction)
+    scores[~units.any(axis=1)] = -np.inf
+    best = select_best(scores, min(question.top, len(scores))).tolist() if words else []
+    return prepared.tell([words[place] for place in best], scores[best].tolist())
+
+
+def _rank_products(embedding: Embedding, prepared: _Prepared) -> Ranking:
+    """The best of the vocabulary under 3CosMul, whose scores are computed a block of words at a time."""
+    limit = min(prepared.question.restrict_vocab or len(embedding.vocabulary), len(embedding.vocabulary))
+    scores = np.empty(limit)
+    units = prepared.units.astype(np.float32)
+    step = min(max(1, _SCORES_AT_ONCE // len(units)), _MOST_ROWS)
+    for start in range(0, limit, step):
+        end = min(start + step, limit)
+        cosines = embedding.cosines(units, start=start, end=end).T
+        scores[start:end] = _score(prepared, cosines.astype(np.float64), cosines[:, 0])
+        scores[start:end][np.isneginf(cosines[:, 0])] = -np.inf
+    scores[[token_id for token_id in prepared.left_out if token_id < limit]] = -np.inf
+    best = select_best(scores, min(prepared.question.top, limit))
+    return prepared.tell(embedding.vocabulary.tokens(best.tolist()), scores[best].tolist())
+
+
+def _score(prepared: _Prepared, cosines: NDArray[Any], added: NDArray[Any]) -> NDArray[np.float64]:
+    """The scores [n] of words by their cosines [n, T] with each term and those [n] with the terms' sum."""
+    if prepared.question.method == "3cosadd":
+        return np.clip(added.astype(np.float64), -1.0, 1.0)
+    factors = np.clip((cosines + 1) / 2, 0.0, 1.0) ** np.abs(prepared.weights)
+    border = len(prepared.question.positive)
+    scores: NDArray[np.float64] = factors[:, :border].prod(axis=1)
+    if prepared.question.negative:
+        scores = scores / (factors[:, border:].prod(axis=1) + EPSILON)
+    return scores
+
+
+def _read_vector(value: Sequence[float] | NDArray[Any], *, dim: int) -> NDArray[np.float64]:
+    """A raw vector [D] at length 1, or zeros; InputError where it is not ``dim`` finite numbers."""
+    vector = np.array(value, dtype=np.float64)
+    if vector.shape != (dim,):
+        raise InputError(f"a vector has {vector.size} numbers where the model has {dim} dimensions")
+    if not np.isfinite(vector).all():
+        raise InputError("a vector holds a number that is not finite")
+    # Scaled first, so that no square overflows or vanishes.
+    largest = np.abs(vector).max()
+    return to_units(vector[np.newaxis] / largest)[0] if largest > 0 else vector
