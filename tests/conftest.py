@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import settings
 
+from artifact.errors import InputError
+from trainer.backend import choose
 from trainer.cli import main
 
 # In CI the same examples are tried each time: a change fails for what it changed. Elsewhere new ones are looked for.
@@ -23,6 +25,17 @@ def pytest_addoption(parser):
 def own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the cache of the person who runs it."""
     monkeypatch.setenv("WORDKIN_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture
+def gpu(request):
+    """The backend of a CUDA device; where there is none, the test is skipped, or fails under --require-gpu."""
+    try:
+        return choose("gpu")
+    except InputError as error:
+        if request.config.getoption("--require-gpu"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
 
 
 @dataclass

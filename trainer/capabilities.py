@@ -28,6 +28,12 @@ class Engine:
     subwords: bool = False
     own_options: Collection[str] = ()
     """Those of the SPECIFIC_OPTIONS that mean something to this engine."""
+    is_found: Callable[[], bool] = lambda: True
+    """Whether the engine's usual place is there; it is passed over where nobody asked for a device."""
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} engine on a GPU" if set(self.devices) == {"gpu"} else f"{self.name} engine"
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,27 @@ def _build_fast(corpus: Corpus, settings: WordVectorSettings, device: str) -> Le
     return CpuLearner(corpus, settings)
 
 
+def _build_on_gpu(corpus: Corpus, settings: WordVectorSettings, device: str) -> Learner:  # noqa: ARG001 - the GPU alone
+    from trainer.engines.gpu import GpuLearner
+
+    return GpuLearner(corpus, settings)
+
+
+def _is_gpu_found() -> bool:
+    from trainer.backend import choose
+
+    return choose("auto").is_gpu
+
+
 # In order of preference.
 WORD_VECTOR_ENGINES = (
+    Engine(
+        name="fast",
+        build=_build_on_gpu,
+        devices=("gpu",),
+        own_options=("shared_negatives", "context_gradient"),
+        is_found=_is_gpu_found,
+    ),
     Engine(
         name="fast",
         build=_build_fast,
@@ -86,15 +111,18 @@ def choose_engine(
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
         raise InputError(f"--engine {settings.engine} is not in this release")
-    obstacles = []
+    obstacles: list[str] = []
+    others: list[str] = []  # of engines that run elsewhere
     for engine in candidates:
         obstacle = _find_obstacle(
             engine, settings, device, foreign=SPECIFIC_OPTIONS - set(engine.own_options), asked=asked
         )
-        if obstacle is None:
+        if obstacle is None and (device != "auto" or engine.is_found()):
             return Choice(engine, next(iter(engine.devices)) if device == "auto" else device)
-        obstacles.append(obstacle)
-    raise InputError(obstacles[0])
+        if obstacle is not None:
+            expected = "cpu" if device == "auto" else device
+            (obstacles if expected in engine.devices else others).append(obstacle)
+    raise InputError((obstacles or others)[0])
 
 
 def _refuse_idle(settings: WordVectorSettings, asked: Collection[str]) -> None:
@@ -115,15 +143,15 @@ def _find_obstacle(
 ) -> str | None:
     """What keeps ``engine`` from doing what is asked; None if nothing does."""
     if device != "auto" and device not in engine.devices:
-        return f"--device {device}: the {engine.name} engine runs on {' and '.join(engine.devices)} alone"
+        return f"--device {device}: the {engine.title} runs on {' and '.join(engine.devices)} alone"
     if settings.model not in engine.models:
-        return f"{settings.model} is not a model of the {engine.name} engine"
+        return f"{settings.model} is not a model of the {engine.title}"
     if settings.loss not in engine.losses:
-        return f"--loss {settings.loss} is not known to the {engine.name} engine"
+        return f"--loss {settings.loss} is not known to the {engine.title}"
     if settings.subwords is not None and not engine.subwords:
-        return f"--subwords is not known to the {engine.name} engine"
+        return f"--subwords is not known to the {engine.title}"
     for key in sorted(set(foreign) & set(asked)):
-        return f"{_flag(key)} means nothing to the {engine.name} engine"
+        return f"{_flag(key)} means nothing to the {engine.title}"
     return None
 
 

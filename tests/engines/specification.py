@@ -1,11 +1,11 @@
-"""The engine's training written with the plain models, in float64: same chunks, same negatives, one update after the other."""
+"""The engines' training written with the plain models, in float64: same chunks, same negatives, one update after the other."""
 
 from types import SimpleNamespace
 
 import numpy as np
 
 from trainer.backend import numpy_backend
-from trainer.engines.sampling import PIECE, fill_chunk, mix, piece_key
+from trainer.engines.sampling import PIECE, fill_chunk, keep_thresholds, mix, negative_table, piece_key
 from trainer.engines.tables import BLOCK
 from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, HuffmanTree
 from trainer.layers.negative_sampling import NegativeSamplingLoss
@@ -28,14 +28,21 @@ def make_corpus(lines, size):
 
 
 class Specification:
-    """Takes the tables of a learner as they are and trains them on pieces."""
+    """Takes the tables of a learner as they are and trains them on pieces: the CPU engine's order of updates.
+
+    A chunk works on input rows as they were when it began, and changes them when it ends.
+    """
+
+    block = BLOCK
 
     def __init__(self, learner, corpus):
         arrays, _ = learner.state()
         self.inputs, self.outputs = arrays["input"].astype(float), arrays["output"].astype(float)
         self.learner, self.settings, self.corpus = learner, learner.settings, corpus
+        self.keep = keep_thresholds(corpus.counts, self.settings.subsample)
+        self.negatives = negative_table(corpus.counts, seed=self.settings.seed)
         size = len(corpus.counts)
-        made = learner._subwords
+        made = getattr(learner, "_subwords", None)
         starts, rows = (made.starts, made.rows) if made else (np.arange(size + 1), np.arange(size))
         self.rows_of = np.zeros((size, len(self.inputs)))
         for i in range(size):
@@ -55,8 +62,8 @@ class Specification:
             np.zeros(learner.chunk, np.int32),
             np.zeros(learner.chunk, np.int64),
         )
-        room = max(len(learner._negatives) - 2 * (shared + 16), 1)
-        cursor, blocks, examples, loss = int(mix(key) % np.uint64(room)), 0, 0.0, 0.0
+        room = max(len(self.negatives) - 2 * (shared + 16), 1)
+        cursor, self.blocks, self.examples, self.loss = int(mix(key) % np.uint64(room)), 0, 0.0, 0.0
         position = start = learner._position(piece) % len(corpus.token_ids)
         stop = min(start + PIECE, len(corpus.token_ids))
         line = int(np.searchsorted(corpus.line_starts, start, side="right")) - 1
@@ -65,42 +72,51 @@ class Specification:
             low, high = learner._rate(before + start), learner._rate(before + stop)
             rate = low + (high - low) * (position - start) / (stop - start)
             count, lines, position, line = fill_chunk(
-                corpus.token_ids, corpus.line_starts, learner._keep, position, stop, line, key, words, ends
+                corpus.token_ids, corpus.line_starts, self.keep, position, stop, line, key, words, ends
             )
-            vectors = self.rows_of @ self.inputs / self.rows_of.sum(axis=1, keepdims=True)
-            changes = np.zeros_like(vectors)
             bounds = list(zip([0, *ends], ends[:lines], strict=False))
-            for first in range(0, count, BLOCK):
+            negatives = []
+            for _ in range(0, count, self.block):
                 if cursor >= room:
                     cursor = 0
-                rows = range(first, min(first + BLOCK, count))
-                for step in [rows] if self.settings.loss == "negative-sampling" else [[i] for i in rows]:
-                    result = self._step(
-                        vectors, words, bounds, step, learner._negatives[cursor : cursor + shared]
-                    )
-                    self.outputs -= rate * result.gradients["output"].to_dense(BACKEND)
-                    changes -= rate * result.gradients["input"].to_dense(BACKEND)
-                    if blocks % 16 == 0:
-                        loss += float(result.loss_sum)
-                        examples += result.weight
-                blocks += 1
+                negatives.append(self.negatives[cursor : cursor + shared])
                 cursor += 0 if self.settings.loss == "hierarchical-softmax" else shared
-            self.inputs += self.rows_of.T @ changes
-        return examples, loss
+            self._train_chunk(words[:count], bounds, negatives, rate)
+        return self.examples, self.loss
 
-    def _step(self, vectors, words, bounds, targets, negatives):
+    def _train_chunk(self, words, bounds, negatives, rate):
+        vectors = self.rows_of @ self.inputs / self.rows_of.sum(axis=1, keepdims=True)
+        changes = np.zeros_like(vectors)
+        for number, first in enumerate(range(0, len(words), self.block)):
+            self._train_block(vectors, changes, words, words, bounds, first, negatives[number], rate)
+        self.inputs += self.rows_of.T @ changes
+
+    def _train_block(self, vectors, changes, places, words, bounds, first, negatives, rate):
+        rows = range(first, min(first + self.block, len(words)))
+        for step in [rows] if self.settings.loss == "negative-sampling" else [[i] for i in rows]:
+            result = self._step(vectors, places, words, bounds, step, negatives)
+            self.outputs -= rate * result.gradients["output"].to_dense(BACKEND)
+            changes -= rate * result.gradients["input"].to_dense(BACKEND)
+            if self.blocks % 16 == 0:
+                self.loss += float(result.loss_sum)
+                self.examples += result.weight
+        self.blocks += 1
+
+    def _step(self, vectors, places, words, bounds, targets, negatives):
+        """`places` [n]: the row of `vectors` that holds each word of the chunk."""
         window, cbow = self.settings.window, self.settings.model == "cbow"
         offsets = np.array([*range(-window, 0), *range(1, window + 1)])
-        contexts, weights = np.zeros((2, len(targets), len(offsets)))
+        around, weights = np.zeros((2, len(targets), len(offsets)))
         for b, target in enumerate(targets):
             low, high = next(bound for bound in bounds if bound[0] <= target < bound[1])
             at = target + offsets
             inside = (at >= low) & (at < high)
-            contexts[b, inside] = words[at[inside]]
+            around[b, inside] = at[inside]
             weights[b] = inside * (window + 1 - np.abs(offsets)) / window
-        contexts, targets = contexts.astype(int), words[list(targets)].astype(int)
+        around, targets = around.astype(int), np.array(targets)
         weight = float(len(targets) if cbow else weights.sum())
         hierarchical = self.settings.loss == "hierarchical-softmax"
+        contexts, targets, middle = places[around].astype(int), words[targets].astype(int), places[targets]
         if cbow:
             model = CBOW(
                 vectors, output=self.output, backend=BACKEND, context_gradient=self.settings.context_gradient
@@ -109,7 +125,27 @@ class Specification:
             model = SkipGram(vectors, output=self.output, backend=BACKEND)
             if not hierarchical:  # the word in the middle predicts each word around it
                 b, c = np.nonzero(weights)
-                contexts, weights, targets = targets[b][:, None], weights[b, c][:, None], contexts[b, c]
+                contexts, weights, targets = middle[b][:, None], weights[b, c][:, None], words[around[b, c]]
         many = None if hierarchical else np.tile(negatives, (len(targets), 1))
         result = model.loss_and_gradients(contexts=contexts, weights=weights, targets=targets, negatives=many)
         return SimpleNamespace(loss_sum=result.loss_sum, gradients=result.gradients, weight=weight)
+
+
+class DeviceSpecification(Specification):
+    """The GPU engine's order: an input row is read when the first block of targets sees it, and changed when the last has."""
+
+    def __init__(self, learner, corpus):
+        super().__init__(learner, corpus)
+        self.block = learner.plan.block
+
+    def _train_chunk(self, words, bounds, negatives, rate):
+        rows = np.zeros((len(words), self.inputs.shape[1]))
+        changes, places, seen, left = np.zeros_like(rows), np.arange(len(words)), 0, 0
+        reach = self.settings.window if self.settings.model == "cbow" else 0
+        for number, first in enumerate(range(0, len(words), self.block)):
+            last = first + self.block
+            rows[seen : last + reach] = self.inputs[words[seen : last + reach]]
+            self._train_block(rows, changes, places, words, bounds, first, negatives[number], rate)
+            done = len(words) if last >= len(words) else max(last - reach, 0)
+            np.add.at(self.inputs, words[left:done], changes[left:done])
+            seen, left = last + reach, done

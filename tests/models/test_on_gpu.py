@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from artifact.errors import InputError
-from trainer.backend import choose, numpy_backend
+from trainer.backend import numpy_backend
 from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, HuffmanTree
 from trainer.layers.negative_sampling import NegativeSamplingLoss
 from trainer.layers.unigram_sampler import UnigramSampler
@@ -16,16 +15,6 @@ from trainer.optimizers import make_optimizer
 from trainer.recipes import WordVectorSettings
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture
-def gpu(request):
-    try:
-        return choose("gpu")
-    except InputError as error:
-        if request.config.getoption("--require-gpu"):
-            pytest.fail(str(error))
-        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("composed", [False, True], ids=["words", "subwords"])

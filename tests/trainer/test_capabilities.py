@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from artifact.errors import InputError
@@ -7,6 +9,8 @@ from trainer.recipes import WordVectorSettings
 PLAIN = Engine("plain", build=None, devices=("cpu", "gpu"), own_options=("optimizer",))
 FAST = Engine("fast", build=None, models=("cbow",), own_options=("shared_negatives", "context_gradient"))
 BOTH = (FAST, PLAIN)
+ON_GPU = Engine("fast", build=None, devices=("gpu",), own_options=FAST.own_options, is_found=lambda: True)
+NO_GPU = replace(ON_GPU, is_found=lambda: False)
 
 
 def choose(*, device="auto", asked=(), engines=BOTH, **settings):
@@ -20,6 +24,23 @@ def test_the_first_engine_that_can_is_taken():
     assert choose(device="gpu") == ("plain", "gpu")
     assert choose(asked=["optimizer"]) == ("plain", "cpu")
     assert choose(asked=["shared_negatives", "dim"]) == ("fast", "cpu")
+
+
+def test_a_gpu_is_taken_where_there_is_one():
+    assert choose(engines=(ON_GPU, *BOTH)) == ("fast", "gpu")
+    assert choose(engines=(NO_GPU, *BOTH)) == ("fast", "cpu")
+    assert choose(engines=(NO_GPU, *BOTH), device="gpu") == (
+        "fast",
+        "gpu",
+    )  # its learner says that there is none
+    assert choose(engines=(ON_GPU, *BOTH), device="cpu") == ("fast", "cpu")
+    assert choose(engines=(ON_GPU, *BOTH), device="gpu", asked=["optimizer"]) == ("plain", "gpu")
+    full = replace(FAST, losses=("negative-sampling", "hierarchical-softmax"))
+    assert choose(engines=(ON_GPU, full), loss="hierarchical-softmax") == ("fast", "cpu")
+    with pytest.raises(InputError, match="not known to the fast engine on a GPU"):
+        choose(engines=(ON_GPU, full), device="gpu", loss="hierarchical-softmax")
+    with pytest.raises(InputError, match=r"means nothing to the fast engine$"):
+        choose(engines=(ON_GPU, FAST), engine="fast", asked=["optimizer"])
 
 
 def test_a_named_engine_is_taken_or_refused():
@@ -48,9 +69,18 @@ def test_what_no_engine_can_do_is_refused_by_name(settings, message):
         choose(**settings)
 
 
-@pytest.mark.parametrize("engine", WORD_VECTOR_ENGINES, ids=lambda engine: engine.name)
-def test_the_table_tells_the_truth(engine, text, tmp_path):
+@pytest.mark.parametrize(
+    "engine",
+    [
+        pytest.param(each, id=each.title, marks=pytest.mark.gpu if each.devices == ("gpu",) else ())
+        for each in WORD_VECTOR_ENGINES
+    ],
+)
+def test_the_table_tells_the_truth(engine, text, tmp_path, request):
     """Every model and loss that an engine claims can be made and trained one step."""
+    device = next(iter(engine.devices))
+    if device == "gpu":
+        request.getfixturevalue("gpu")
     from artifact.tokenizer import Tokenizer
     from trainer.corpus import build_corpus
 
@@ -58,11 +88,11 @@ def test_the_table_tells_the_truth(engine, text, tmp_path):
     for model in engine.models:
         for loss in engine.losses:
             settings = WordVectorSettings(model=model, loss=loss, dim=8, threads=1)
-            learner = engine.build(corpus, settings, "cpu")
+            learner = engine.build(corpus, settings, device)
             learner.warm_up()
             step = learner.advance()
             assert step.examples > 0
             assert learner.vectors().shape == (len(corpus.counts), 8)
     if engine.subwords:
         settings = WordVectorSettings(subwords=(3, 4), buckets=100, dim=8, threads=1)
-        assert engine.build(corpus, settings, "cpu").advance().examples > 0
+        assert engine.build(corpus, settings, device).advance().examples > 0

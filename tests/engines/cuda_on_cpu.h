@@ -1,0 +1,202 @@
+// Enough of CUDA C++ to run a kernel on the CPU: a thread block is a set of fibers that take turns at its barriers.
+//
+// Between two barriers the threads run one after the other, in an order that is drawn anew each time: a result that
+// depends on the order is a race. Shared memory starts as NaN. A barrier that not all threads reach is an error.
+// Thread blocks run one after the other.
+#pragma once
+
+#include <ucontext.h>
+
+#include <algorithm>
+#include <cmath>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __launch_bounds__(threads)
+#define SHARED_MEMORY(name) float4* name = static_cast<float4*>(emulated::shared)
+
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+struct dim3 {
+    unsigned x = 0, y = 0, z = 0;
+};
+
+using std::max;
+using std::min;
+
+namespace emulated {
+
+constexpr size_t STACK = 256 * 1024;
+
+struct Barrier {
+    int size = 0, arrived = 0;
+    long generation = 0;
+};
+
+struct Fiber {
+    ucontext_t context;  // to start with; jumps, which ask the system for nothing, from then on
+    std::jmp_buf place;
+    bool started = false;
+    std::unique_ptr<char[]> stack{new char[STACK]};
+    const Barrier* waits_at = nullptr;
+    long generation = 0;
+    bool done = false;
+};
+
+inline void* shared = nullptr;
+inline dim3 thread, block;
+inline std::jmp_buf scheduler;
+inline std::vector<Fiber> fibers;
+inline Barrier whole;
+inline std::vector<Barrier> warps;
+inline std::vector<unsigned> exchanged;  // what each lane shows to its warp
+inline const std::function<void()>* body = nullptr;
+
+#if defined(__SANITIZE_ADDRESS__)
+inline const void* scheduler_stack = nullptr;
+inline size_t scheduler_size = 0;
+#endif
+
+inline void leave(Fiber& fiber) {
+#if defined(__SANITIZE_ADDRESS__)
+    void* kept = nullptr;
+    __sanitizer_start_switch_fiber(fiber.done ? nullptr : &kept, scheduler_stack, scheduler_size);
+#endif
+    if (!_setjmp(fiber.place)) _longjmp(scheduler, 1);
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(kept, &scheduler_stack, &scheduler_size);
+#endif
+}
+
+inline void resume(Fiber& fiber) {
+#if defined(__SANITIZE_ADDRESS__)
+    void* kept = nullptr;
+    __sanitizer_start_switch_fiber(&kept, fiber.stack.get(), STACK);
+#endif
+    if (!_setjmp(scheduler)) {
+        if (fiber.started) _longjmp(fiber.place, 1);
+        fiber.started = true;
+        setcontext(&fiber.context);
+    }
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(kept, nullptr, nullptr);
+#endif
+}
+
+inline void run_fiber() {
+#if defined(__SANITIZE_ADDRESS__)
+    __sanitizer_finish_switch_fiber(nullptr, &scheduler_stack, &scheduler_size);
+#endif
+    (*body)();
+    Fiber& fiber = fibers[thread.x];
+    fiber.done = true;
+    leave(fiber);
+}
+
+inline void wait(Barrier& barrier) {
+    unsigned here = thread.x;
+    Fiber& fiber = fibers[here];
+    fiber.waits_at = &barrier;
+    fiber.generation = barrier.generation;
+    if (++barrier.arrived == barrier.size) {
+        barrier.arrived = 0;
+        ++barrier.generation;
+    }
+    leave(fiber);
+    fiber.waits_at = nullptr;
+    thread.x = here;
+}
+
+inline unsigned lanes_value(unsigned lane) { return exchanged[thread.x / 32 * 32 + lane % 32]; }
+
+// Run `kernel` in `grid` thread blocks of `threads`. Returns 0, or 1 where threads wait for others that never come.
+inline int run_grid(int grid, int threads, size_t shared_bytes, unsigned order, const std::function<void()>& kernel) {
+    std::mt19937 random(order);
+    body = &kernel;
+    for (int number = 0; number < grid; ++number) {
+        std::unique_ptr<char[]> memory{new char[shared_bytes]};
+        shared = memory.get();
+        std::memset(shared, 0xFF, shared_bytes);
+        block.x = number;
+        fibers = std::vector<Fiber>(threads);
+        whole = Barrier{threads};
+        warps.assign((threads + 31) / 32, Barrier{32});
+        exchanged.assign(threads, 0);
+        std::vector<int> turns(threads);
+        for (int i = 0; i < threads; ++i) {
+            turns[i] = i;
+            getcontext(&fibers[i].context);
+            fibers[i].context.uc_stack.ss_sp = fibers[i].stack.get();
+            fibers[i].context.uc_stack.ss_size = STACK;
+            fibers[i].context.uc_link = nullptr;
+            makecontext(&fibers[i].context, run_fiber, 0);
+        }
+        for (bool moved = true; moved;) {
+            moved = false;
+            if (order) std::shuffle(turns.begin(), turns.end(), random);
+            for (int i : turns) {
+                Fiber& fiber = fibers[i];
+                if (fiber.done || (fiber.waits_at && fiber.waits_at->generation == fiber.generation)) continue;
+                moved = true;
+                thread.x = i;
+                resume(fiber);
+            }
+        }
+        for (const Fiber& fiber : fibers)
+            if (!fiber.done) return 1;
+    }
+    return 0;
+}
+
+}  // namespace emulated
+
+#define threadIdx emulated::thread
+#define blockIdx emulated::block
+
+inline void __syncthreads() { emulated::wait(emulated::whole); }
+inline void __syncwarp() { emulated::wait(emulated::warps[threadIdx.x / 32]); }
+
+inline float __shfl_xor_sync(unsigned, float value, int lanes) {
+    std::memcpy(&emulated::exchanged[threadIdx.x], &value, 4);
+    __syncwarp();
+    unsigned other = emulated::lanes_value(threadIdx.x % 32 ^ lanes);
+    __syncwarp();  // before the next value is shown
+    std::memcpy(&value, &other, 4);
+    return value;
+}
+
+inline unsigned __ballot_sync(unsigned, bool value) {
+    emulated::exchanged[threadIdx.x] = value;
+    __syncwarp();
+    unsigned all = 0;
+    for (unsigned lane = 0; lane < 32; ++lane) all |= emulated::lanes_value(lane) << lane;
+    __syncwarp();
+    return all;
+}
+
+inline int __popc(unsigned value) { return __builtin_popcount(value); }
+inline int __ffs(unsigned value) { return __builtin_ffs(static_cast<int>(value)); }
+inline int __clz(unsigned value) { return value ? __builtin_clz(value) : 32; }
+inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
+inline float4 __ldcg(const float4* address) { return *address; }
+
+template <class T>
+T atomicAdd(T* address, T value) {
+    T before = *address;
+    *address = before + value;
+    return before;
+}

@@ -1,0 +1,130 @@
+"""A device that is no device: NumPy arrays, and the kernels run by cuda_on_cpu.h.
+
+What a real device may do late, a lazy one does as late as it can, and what it may do early as early: copies when somebody
+waits for them, launches when something is read.
+"""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from trainer.engines.device import Limits
+from trainer.engines.gpu_plan import SOURCE
+
+COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
+HERE = Path(__file__).parent
+TYPES = {
+    "int64": ctypes.c_longlong,
+    "uint64": ctypes.c_ulonglong,
+    "float64": ctypes.c_double,
+    "float32": ctypes.c_float,
+}
+
+
+class Kernel:
+    def __init__(self, plan, folder, *, flags=(), order=0, capacity=4):
+        command = [
+            COMPILER,
+            "-std=c++17",
+            "-O1",
+            "-march=native",
+            "-shared",
+            "-fPIC",
+            "-Wno-unknown-pragmas",
+            *flags,
+        ]
+        command += [f"-D{name}={value}" for name, value in plan.macros.items()]
+        command += [f"-I{HERE}", f"-I{SOURCE.parent}", str(HERE / "emulator.cpp")]
+        path = Path(folder) / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
+        if not path.exists():
+            subprocess.run([*command, "-o", str(path)], check=True)
+        self._library = ctypes.CDLL(str(path))
+        self.shared_bytes = self._library.shared_bytes()
+        self.capacity = capacity
+        self.order = order
+
+    def __call__(self, blocks, arguments):
+        given = [
+            ctypes.c_void_p(each.ctypes.data)
+            if isinstance(each, np.ndarray)
+            else TYPES[each.dtype.name](each)
+            for each in arguments
+        ]
+        if self._library.emulate(ctypes.c_int(blocks), ctypes.c_uint(self.order), *given):
+            raise RuntimeError("threads of a block wait at a barrier that others never reach")
+
+
+@dataclass
+class EmulatedDevice:
+    folder: Path
+    name: str = "a CPU in a GPU's clothes"
+    limits: Limits = field(
+        default_factory=lambda: Limits(multiprocessors=2, shared_bytes=227 << 10, free_bytes=1 << 30)
+    )
+    order: int = 0
+    """Seed of the order in which threads run between barriers; 0: as they are numbered."""
+    capacity: int = 4
+    flags: tuple = ()
+    launches: list = field(default_factory=list)
+    """The number of thread blocks of each."""
+
+    def compile(self, plan):
+        return Kernel(plan, self.folder, flags=self.flags, order=self.order, capacity=self.capacity)
+
+    def zeros(self, shape, dtype):
+        return np.zeros(shape, dtype)
+
+    def write(self, source, target):
+        target[...] = source
+
+    def read(self, array):
+        return array.copy()
+
+    def pinned(self, length):
+        return np.zeros(length, np.uint32)
+
+    def copy(self, source, target):
+        target[...] = source
+
+    def wait(self, event):
+        pass
+
+    def launch(self, kernel, blocks, arguments, *, after):
+        self.launches.append(blocks)
+        kernel(blocks, arguments)
+
+
+@dataclass
+class LazyDevice(EmulatedDevice):
+    waiting: list = field(default_factory=list)
+    early_copies: bool = False
+
+    def read(self, array):
+        waiting, self.waiting = self.waiting, []
+        for do in waiting:
+            do()
+        return super().read(array)
+
+    def copy(self, source, target):
+        pending = [lambda: super(LazyDevice, self).copy(source, target)]
+        if self.early_copies:
+            self.wait(pending)
+        return pending
+
+    def wait(self, event):
+        while event:
+            event.pop()()
+
+    def launch(self, kernel, blocks, arguments, *, after):
+        def start():
+            for event in after:
+                self.wait(event)
+            super(LazyDevice, self).launch(kernel, blocks, arguments, after=())
+
+        self.waiting.append(start)

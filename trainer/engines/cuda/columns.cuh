@@ -1,0 +1,41 @@
+// Arithmetic on four columns of a row at once.
+#pragma once
+
+__device__ __forceinline__ float4 zero4() { return make_float4(0.f, 0.f, 0.f, 0.f); }
+
+__device__ __forceinline__ void add4(float4& sum, float factor, float4 x) {
+    sum.x = fmaf(factor, x.x, sum.x);
+    sum.y = fmaf(factor, x.y, sum.y);
+    sum.z = fmaf(factor, x.z, sum.z);
+    sum.w = fmaf(factor, x.w, sum.w);
+}
+
+__device__ __forceinline__ void scale4(float4& x, float factor) {
+    x.x *= factor;
+    x.y *= factor;
+    x.z *= factor;
+    x.w *= factor;
+}
+
+__device__ __forceinline__ float dot4(float4 a, float4 b, float sum) {
+    return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
+}
+
+__device__ __forceinline__ float sigmoid(float x) { return 1.f / (1.f + expf(-x)); }
+
+// Rows change under our eyes: read them where the atomics write them, past the first cache.
+__device__ __forceinline__ float4 load4(const float4* address) { return __ldcg(address); }
+
+__device__ __forceinline__ void atomic_add4(float4* address, float4 x) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(address)), "f"(x.x),
+                 "f"(x.y), "f"(x.z), "f"(x.w)
+                 : "memory");
+#else
+    float* to = reinterpret_cast<float*>(address);
+    atomicAdd(to, x.x);
+    atomicAdd(to + 1, x.y);
+    atomicAdd(to + 2, x.z);
+    atomicAdd(to + 3, x.w);
+#endif
+}

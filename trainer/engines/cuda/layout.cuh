@@ -1,0 +1,77 @@
+// What a thread block works on, and where it lies in shared memory.
+#pragma once
+
+#ifndef SHARED_MEMORY
+#define SHARED_MEMORY(name) extern __shared__ float4 name[]
+#endif
+
+typedef unsigned int uint32;
+typedef unsigned long long uint64;
+
+constexpr int COLUMNS = (DIM + 3) / 4;     // float4s of a row in the tables
+constexpr int STRIDE = COLUMNS | 1;        // float4s of a row in shared memory: odd, so that rows start in different banks
+constexpr int RING = BLOCK + 2 * WINDOW;   // words that a block of targets can see
+constexpr int NEGATIVES4 = (NEGATIVES + 3) / 4 * 4;
+constexpr int NEAR4 = (RING + 3) / 4 * 4;  // lanes of a skip-gram block's band, rounded up
+constexpr int NEGATIVE_PAIRS = (NEGATIVES + 1) / 2;
+constexpr int NEAR_PAIRS = SKIPGRAM ? WINDOW + 1 : 0;  // pairs of lanes that a pair of words can meet
+constexpr int WARPS = THREADS / 32;
+constexpr int TILE = 4 * THREADS;          // raw words that are looked at together
+constexpr int LOSS_EVERY = 16;             // blocks of which one is measured
+constexpr uint32 LINE_END = 0x80000000u;   // this bit of a token marks the last one of its line; the others are id + 1
+constexpr uint32 ALL = 0xFFFFFFFFu;
+constexpr uint64 STEP = 0x9E3779B97F4A7C15ull;
+constexpr float LEAST = 1e-8f;             // probability in a loss
+
+static_assert(BLOCK % 4 == 0 && THREADS % 32 == 0 && 32 % SPLIT == 0 && CHUNK < 65536, "see kernels.cu");
+
+// What a thread block keeps in shared memory beside the rows.
+struct Notes {
+    long long position;                 // raw words read, counted in the epoch
+    long long piece;
+    int words[CHUNK];                   // ids of the chunk's kept words
+    uint32 tokens[TILE];                // id + 1 of the words kept, 0 for others, and LINE_END
+    int negatives[2][NEGATIVES4];       // ids of this block's and the next one's
+    float losses[THREADS];
+    unsigned short line_starts[CHUNK];  // where each word's line starts and ends among them
+    unsigned short line_ends[CHUNK];
+    int count;                          // words of the chunk
+};
+
+// The rows, in float4s, and the scores.
+constexpr int STATE_ROWS = BLOCK;                     // hidden vectors (CBOW) or the words in the middle (skip-gram)
+constexpr int NEAR_ROWS = RING;                       // context rows (CBOW, a ring) or the words around (skip-gram)
+constexpr int ERROR_ROWS = SKIPGRAM ? 0 : RING;       // errors (CBOW, a ring)
+constexpr int ROWS = STATE_ROWS + NEAR_ROWS + ERROR_ROWS + NEGATIVES;
+constexpr int BAND = SKIPGRAM ? NEAR4 : 0;
+
+struct Scores {                               // gradients, by state and by row, so that four of either are one load
+    float by_state[BLOCK][NEGATIVES4];        // of negative k for state i
+    float by_negative[NEGATIVES][BLOCK];
+    float near_by_state[SKIPGRAM ? BLOCK : 1][SKIPGRAM ? NEAR4 : 4];  // of the word at lane j for state i (skip-gram)
+    float near_by_lane[SKIPGRAM ? NEAR4 : 1][BLOCK];
+    float targets[BLOCK];                     // of its own word (CBOW)
+};
+
+constexpr unsigned SHARED_BYTES = ROWS * STRIDE * 16 + sizeof(Scores) + sizeof(Notes);
+
+struct Work {
+    float4 *states, *near, *errors, *negatives;
+    const int* negative_ids;
+    Scores* scores;
+    Notes* notes;
+};
+
+// What a launch is told. Tables are [V, COLUMNS] float4s.
+struct Task {
+    float4 *inputs, *outputs;
+    const uint32* tokens;         // of raw words first_word, first_word + 1, ... of the epoch
+    long long first_word;
+    const uint32* keep;           // [V] thresholds of subsampling
+    const int* negatives;         // the shuffled table
+    long long negative_room;      // where reading from it starts again
+    uint64 seed;
+    long long pieces, words;      // of an epoch
+    double learning_rate, total_words;
+    float negative_weight, context_gradient;
+};

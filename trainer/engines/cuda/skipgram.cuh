@@ -1,0 +1,66 @@
+// Skip-gram: the word in the middle predicts each word around it, as in skipgram.py.
+#pragma once
+
+// Add to the words in the middle what the words around and the negatives give them.
+__device__ void update_states(const Task& task, const Work& work, int first, int rows) {
+    for (int item = threadIdx.x; item < BLOCK / 4 * COLUMNS; item += THREADS) {
+        int i = item / COLUMNS * 4, column = item % COLUMNS;
+        float4 sums[4] = {zero4(), zero4(), zero4(), zero4()};
+        for (int lane = i; lane < i + 4 + 2 * WINDOW; ++lane) {
+            float4 x = work.near[lane * STRIDE + column];
+            float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_lane[lane][i]);
+            add4(sums[0], factors.x, x);
+            add4(sums[1], factors.y, x);
+            add4(sums[2], factors.z, x);
+            add4(sums[3], factors.w, x);
+        }
+        add_negative_errors(work, i, column, sums);
+#pragma unroll
+        for (int r = 0; r < 4; ++r)
+            if (i + r < rows)
+                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
+    }
+}
+
+// Add to the words around what the words in the middle give them.
+__device__ void update_near(const Task& task, const Work& work, int first, int count, int rows) {
+    for (int item = threadIdx.x; item < NEAR4 / 4 * COLUMNS; item += THREADS) {
+        int lane = item / COLUMNS * 4, column = item % COLUMNS;
+        float4 sums[4] = {zero4(), zero4(), zero4(), zero4()};
+        int stop = min(lane + 4, rows);
+        for (int i = max(lane - 2 * WINDOW, 0); i < stop; ++i) {
+            float4 x = work.states[i * STRIDE + column];
+            float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_state[i][lane]);
+            add4(sums[0], factors.x, x);
+            add4(sums[1], factors.y, x);
+            add4(sums[2], factors.z, x);
+            add4(sums[3], factors.w, x);
+        }
+#pragma unroll
+        for (int r = 0; r < 4; ++r) {
+            int word = first + lane + r - WINDOW;
+            if (lane + r < RING && word >= 0 && word < min(count, first + rows + WINDOW))
+                atomic_add4(task.outputs + static_cast<long long>(work.notes->words[word]) * COLUMNS + column, sums[r]);
+        }
+    }
+}
+
+__device__ float train_skipgram_block(const Task& task, Work& work, int first, int count, int rows, float rate) {
+    for (int item = threadIdx.x; item < (RING + BLOCK) * COLUMNS; item += THREADS) {  // zeros where there is no word
+        int row = item / COLUMNS, column = item % COLUMNS, word = first + row - WINDOW;
+        bool middle = row >= RING;
+        if (middle) word = first + row - RING;
+        bool inside = middle ? word < first + rows : word >= 0 && word < min(count, first + rows + WINDOW);
+        const float4* table = middle ? task.inputs : task.outputs;
+        float4 x = inside ? load4(table + static_cast<long long>(work.notes->words[word]) * COLUMNS + column) : zero4();
+        (middle ? work.states + (row - RING) * STRIDE : work.near + row * STRIDE)[column] = x;
+    }
+    load_negatives(task, work);
+    __syncthreads();
+    float loss = score_block(task, work, first, rows, rate);
+    __syncthreads();
+    update_states(task, work, first, rows);
+    update_near(task, work, first, count, rows);
+    update_negatives(task, work);
+    return loss;
+}

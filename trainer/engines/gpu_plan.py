@@ -1,0 +1,109 @@
+"""How a training is laid out on a GPU: the constants that its kernel is compiled with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from artifact.errors import InputError
+from trainer.engines.sampling import PIECE
+from trainer.recipes import WordVectorSettings
+
+BLOCKS = (16, 8, 4)  # targets that share their negatives, the best first; fewer need less shared memory
+SOURCE = Path(__file__).parent / "kernels.cu"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The macros of kernels.cu and what follows from them."""
+
+    dim: int
+    window: int
+    negatives: int
+    """Shared by a block of targets."""
+    chunk: int
+    skipgram: bool
+    block: int = BLOCKS[0]
+    threads: int = 128
+    """A multiple of 32."""
+
+    @classmethod
+    def choose(cls, settings: WordVectorSettings, *, chunk: int, shared_bytes: int) -> Plan:
+        """The plan with the largest block of targets for which `shared_bytes` of shared memory are enough.
+
+        Raises InputError where none is small enough.
+        """
+        for block in BLOCKS:
+            plan = cls(
+                dim=settings.dim,
+                window=settings.window,
+                negatives=settings.shared_negatives,
+                chunk=chunk,
+                skipgram=settings.model == "skipgram",
+                block=block,
+                threads=128 if settings.dim <= 128 else 256,
+            )
+            if plan.shared_bytes <= shared_bytes:
+                return plan
+        raise InputError(
+            f"--dim {settings.dim} with --window {settings.window} and --shared-negatives {settings.shared_negatives} needs "
+            f"{plan.shared_bytes >> 10} KiB of the GPU's shared memory, which has {shared_bytes >> 10}: make one of them "
+            "smaller, or use --device cpu"
+        )
+
+    @property
+    def columns(self) -> int:
+        """Fours of numbers in a row of a table on the device."""
+        return -(-self.dim // 4)
+
+    @property
+    def reach(self) -> int:
+        """Words that a block of targets can see."""
+        return self.block + 2 * self.window
+
+    @property
+    def split(self) -> int:
+        """Lanes that share a score: as many as leave no thread idle."""
+        pairs = -(-self.negatives // 2) + (self.window + 1 if self.skipgram else 0)
+        tiles, split = self.block // 2 * pairs, 1
+        while split < 32 and 2 * split * tiles <= self.threads:
+            split *= 2
+        return split
+
+    @property
+    def macros(self) -> Mapping[str, int]:
+        """What kernels.cu wants to be told."""
+        return {
+            "DIM": self.dim,
+            "WINDOW": self.window,
+            "NEGATIVES": self.negatives,
+            "BLOCK": self.block,
+            "CHUNK": self.chunk,
+            "THREADS": self.threads,
+            "SPLIT": self.split,
+            "SKIPGRAM": int(self.skipgram),
+            "PIECE": PIECE,
+        }
+
+    @cached_property
+    def shared_bytes(self) -> int:
+        """Shared memory of a thread block: rows, ``Scores`` and ``Notes`` of cuda/layout.cuh."""
+        fours, near = 4 * -(-self.negatives // 4), 4 * -(-self.reach // 4)
+        rows = self.block + self.reach * (1 if self.skipgram else 2) + self.negatives
+        scores = self.block * (fours + self.negatives + 1)
+        scores += 2 * self.block * near if self.skipgram else 4 + self.block
+        notes = 16 + 4 * (self.chunk + 4 * self.threads + 2 * fours + self.threads) + 4 * self.chunk + 4
+        return 16 * rows * (self.columns | 1) + 4 * scores + 8 * -(-notes // 8)
+
+
+def read_source() -> str:
+    """kernels.cu with the files that it includes, for compilers that look for none."""
+    lines = []
+    for line in SOURCE.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.startswith("#include "):
+            included = SOURCE.parent / line.split('"')[1]
+            line = included.read_text(encoding="utf-8").replace("#pragma once\n", "")  # noqa: PLW2901
+        lines.append(line)
+    return "".join(lines)
