@@ -12,7 +12,7 @@ import mmap
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,29 +38,44 @@ _ALIGNMENT = 64
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     """Write ``tensors`` to ``path`` in blocks, so that mapped arrays larger than memory pass through; fsynced."""
-    # Wide elements first: every tensor then starts at a multiple of its own element's size.
-    ordered = sorted(tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
+    ordered = order_tensors({name: array.dtype for name, array in tensors.items()})
+    header = encode_header({name: (tensors[name].dtype, tensors[name].shape) for name in ordered})
+    with path.open("wb") as file:
+        file.write(header)
+        for name in ordered:
+            write_array(file, tensors[name])
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def order_tensors(dtypes: Mapping[str, np.dtype[Any]]) -> list[str]:
+    """The names in the order of their place: wide elements first, so that each tensor starts at a multiple of its own."""
+    return sorted(dtypes, key=lambda name: (-dtypes[name].itemsize, name))
+
+
+def encode_header(tensors: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]) -> bytes:
+    """The bytes before the tensors, which follow in the order given. InputError for an element type that cannot be stored."""
     header: dict[str, Any] = {}
     offset = 0
-    for name, array in ordered:
-        dtype = array.dtype.newbyteorder("<")
-        if dtype not in _NAMES:
-            raise InputError(f"tensor {name}: element type {array.dtype} cannot be stored")
-        end = offset + array.size * dtype.itemsize
-        header[name] = {"dtype": _NAMES[dtype], "shape": list(array.shape), "data_offsets": [offset, end]}
+    for name, (dtype, shape) in tensors.items():
+        stored = dtype.newbyteorder("<")
+        if stored not in _NAMES:
+            raise InputError(f"tensor {name}: element type {dtype} cannot be stored")
+        end = offset + math.prod(shape) * stored.itemsize
+        header[name] = {"dtype": _NAMES[stored], "shape": list(shape), "data_offsets": [offset, end]}
         offset = end
     encoded = json.dumps(header, separators=(",", ":")).encode()
     encoded += b" " * (-(len(encoded) + 8) % _ALIGNMENT)
-    with path.open("wb") as file:
-        file.write(len(encoded).to_bytes(8, "little") + encoded)
-        for _, array in ordered:
-            rows = array.reshape(-1)
-            step = max(1, _BLOCK_BYTES // array.dtype.itemsize)
-            for start in range(0, len(rows), step):
-                block = rows[start : start + step]
-                file.write(np.ascontiguousarray(block, dtype=array.dtype.newbyteorder("<")).data)
-        file.flush()
-        os.fsync(file.fileno())
+    return len(encoded).to_bytes(8, "little") + encoded
+
+
+def write_array(file: BinaryIO, array: NDArray[Any]) -> None:
+    """Write the elements of ``array``, little-endian, in blocks."""
+    rows = array.reshape(-1)
+    step = max(1, _BLOCK_BYTES // array.dtype.itemsize)
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        file.write(np.ascontiguousarray(block, dtype=array.dtype.newbyteorder("<")).data)
 
 
 def map_tensors(path: Path) -> dict[str, NDArray[Any]]:

@@ -23,19 +23,22 @@ class Card:
     neighbours: Mapping[str, Sequence[Neighbour]]
     generated: bool = False
     license: str = ""
+    text_heading: str = "Trained on"
+    has_loss: bool = True
+    """Whether the loss over the training is drawn beside the card."""
 
     def to_markdown(self) -> bytes:
         parts = [f"# {self.name}", self.summary]
         if self.generated:
             parts.append(f"**Generated text.** {SAMPLE_NOTICE}")
         parts += [
-            "## Trained on",
+            f"## {self.text_heading}",
             markdown_table(self.text),
             "## Settings",
             markdown_table(self.settings),
             "## Result",
             markdown_table(self.result),
-            "![The loss over the training](loss.svg)",
+            *(["![The loss over the training](loss.svg)"] if self.has_loss else []),
             "## Nearest words",
             "\n".join(
                 f"- {_code(word)}: {', '.join(_code(each.word) for each in found)}"
@@ -49,9 +52,10 @@ class Card:
             parts.append(f"Licence of the vectors: {one_line(self.license)}")
         return ("\n\n".join(parts) + "\n").encode("utf-8", "backslashreplace")
 
-    def to_html(self, *, loss_svg: bytes) -> bytes:
+    def to_html(self, *, loss_svg: bytes = b"") -> bytes:
         """One page without outside parts."""
         drawing = loss_svg.decode("utf-8")
+        figure = f"<h2>Loss</h2>\n<figure>{drawing[drawing.index('<svg') :]}</figure>" if drawing else ""
         note = (
             f"<p class=note><b>Generated text.</b> {escape_text(SAMPLE_NOTICE)}</p>" if self.generated else ""
         )
@@ -59,18 +63,18 @@ class Card:
 <h1>{escape_text(self.name)}</h1>
 <p>{escape_text(self.summary)}</p>
 {note}
-<h2>Loss</h2>
-<figure>{drawing[drawing.index("<svg") :]}</figure>
+{figure}
 <h2>Nearest words</h2>
 {_neighbour_table(self.neighbours)}
 <h2>Result</h2>
 {html_table(self.result)}
-<h2>Trained on</h2>
+<h2>{self.text_heading}</h2>
 {html_table(self.text)}
 <h2>Settings</h2>
 {html_table(self.settings)}
 """
-        return render_page(title=self.name, body=body)
+        what = "training report" if self.has_loss else "report"
+        return render_page(title=self.name, body=body, what=what)
 
 
 _USE = """\

@@ -10,9 +10,9 @@ from trainer.console import one_line
 Rows = Mapping[str, str]
 
 
-def render_page(*, title: str, body: str) -> bytes:
-    """A whole HTML page around ``body``, which is HTML already; ``title`` is text."""
-    return _PAGE.format(title=escape_text(title), body=body).encode("utf-8", "backslashreplace")
+def render_page(*, title: str, body: str, what: str = "training report") -> bytes:
+    """A whole HTML page around ``body``, which is HTML already; ``title`` and ``what`` are text."""
+    return _PAGE.format(title=escape_text(f"{title}: {what}"), body=body).encode("utf-8", "backslashreplace")
 
 
 def markdown_table(rows: Rows) -> str:
@@ -39,7 +39,7 @@ _PAGE = """\
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}: training report</title>
+<title>{title}</title>
 <style>
 :root {{ color-scheme: light; }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff; }}

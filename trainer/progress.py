@@ -27,9 +27,12 @@ _NAMES = {
     "train": "training",
     "download": "downloading",
     "unpack": "unpacking",
+    "import": "importing",
+    "export": "exporting",
 }
 _UNITS = {
     "count": "B",
+    "export": "words",
     "encode": "words",
     "phrases": "words",
     "download": "B",
