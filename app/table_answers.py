@@ -7,6 +7,7 @@ refused, a model without a table, more results than it holds) goes on to the rou
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -15,7 +16,7 @@ from fastapi import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.answers import respond_json
-from app.catalog import Catalog, Served
+from app.catalog import Catalog, Served, Shelf
 from app.errors import ProblemError
 from app.freshness import mark
 from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS
@@ -49,6 +50,8 @@ class TableAnswers:
     def __init__(self, app: ASGIApp, *, max_top: int) -> None:
         self.app = app
         self._max_top = max_top
+        self._shelf: Shelf | None = None
+        self._tables: dict[str | None, Served] = {}
         self._route = _Route(PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,7 +59,7 @@ class TableAnswers:
             await self.app(scope, receive, send)
             return
         asked = read_plainly(scope["query_string"], max_top=self._max_top)
-        served = asked and _find_served(scope["app"].state.catalog, asked)
+        served = asked and self._find_served(scope["app"].state.catalog, asked)
         found = served and asked and served.embedding.recall(asked.word, top=asked.top)
         if not (asked and served and found):
             await self.app(scope, receive, send)
@@ -65,6 +68,27 @@ class TableAnswers:
         response = respond_json(_describe(served, *found))
         response = mark(Request(scope), response, forever=asked.version is not None)
         await response(scope, receive, send)
+
+    def _find_served(self, catalog: Catalog, asked: Asked) -> Served | None:
+        """The open model with a table that answers; None where there is none, or where it must be opened first."""
+        shelf = catalog.shelf
+        if shelf is not self._shelf:
+            self._shelf, self._tables = shelf, _find_tables(catalog, shelf)
+        served = self._tables.get(asked.model)
+        return served if served and asked.version in (None, served.version) else None
+
+
+def _find_tables(catalog: Catalog, shelf: Shelf) -> dict[str | None, Served]:
+    """The served models that have a table, by name; the one that answers where none is named stands under None too."""
+    embeddings = [shelf.served[name] for name in shelf.names("embedding")]
+    tables: dict[str | None, Served] = {
+        served.name: served for served in embeddings if served.embedding.neighbours is not None
+    }
+    with suppress(ProblemError):
+        chosen = catalog.find("embedding")
+        if tables.get(chosen.name) is chosen:
+            tables[None] = chosen
+    return tables
 
 
 def read_plainly(query: bytes, *, max_top: int) -> Asked | None:
@@ -101,17 +125,6 @@ def _decode(value: bytes) -> str | None:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return None
-
-
-def _find_served(catalog: Catalog, asked: Asked) -> Served | None:
-    """The open model that answers; None where there is none, or where it must be opened first."""
-    if asked.model is not None and asked.model not in catalog.shelf.served:
-        return None
-    try:
-        served = catalog.find("embedding", model=asked.model)
-    except ProblemError:
-        return None
-    return served if asked.version in (None, served.version) else None
 
 
 def _describe(served: Served, words: list[str], scores: list[float]) -> dict[str, Any]:

@@ -157,22 +157,24 @@ class Search:
             end = min(first + step, stop)
             # float32 rows go to the product as they lie in the map; float16 ones are widened a block at a time.
             block = self._vectors[first:end].astype(np.float32, copy=False)
+            norms, still = self._find_norms(first, end)
             scores = buffer[: Q * (end - first)].reshape(Q, end - first)
-            np.matmul(units, block.T, out=scores)
-            self._divide(scores, first, end)
+            if units.shape[1] < Q:  # fewer divisions, and the block is small enough to copy
+                np.matmul(units, (block / norms[:, np.newaxis]).T, out=scores)
+            else:
+                np.matmul(units, block.T, out=scores)
+                scores /= norms
+            scores[:, still] = -np.inf
             left_out.strike(scores, first, end)
             candidates.add(scores, first)
         return candidates.finish()
 
-    def _divide(self, scores: NDArray[np.float32], first: int, end: int) -> None:
+    def _find_norms(self, first: int, end: int) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
+        """The norms of the rows from ``first`` to ``end``, and which of these rows are zeros; theirs is given as 1."""
         norms = self._norms[first:end]
-        if len(self._zero_ids):
-            low, high = np.searchsorted(self._zero_ids, (first, end))
-            if high > low:
-                scores /= np.where(norms > 0, norms, np.float32(1))
-                scores[:, self._zero_ids[low:high] - first] = -np.inf
-                return
-        scores /= norms
+        low, high = np.searchsorted(self._zero_ids, (first, end))
+        still = self._zero_ids[low:high] - first
+        return (np.where(norms > 0, norms, np.float32(1)) if len(still) else norms), still
 
     def _rank(self, units: NDArray[np.float64], found: Sequence[Found], top: int) -> Nearest:
         """The best of the candidates, decided in float64."""

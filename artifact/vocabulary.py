@@ -185,8 +185,15 @@ class Vocabulary:
         return self._line(token_id).decode("utf-8", "replace")
 
     def tokens(self, token_ids: Iterable[int]) -> list[str]:
-        """A token for each id."""
-        return [self.token(token_id) for token_id in token_ids]
+        """A token for each id; IndexError for one outside 0 … V-1."""
+        token_ids = list(token_ids)
+        if token_ids and not (min(token_ids) >= 0 and max(token_ids) < self._count):
+            raise IndexError(f"a token id is outside 0 … {self._count - 1}")
+        data, offsets = self._data, self._offsets
+        return [
+            data[offsets[token_id] : offsets[token_id + 1] - 1].decode("utf-8", "replace")
+            for token_id in token_ids
+        ]
 
     def with_prefix(self, prefix: str, top: int = 10) -> list[str]:
         """The ``top`` most frequent tokens that begin with ``prefix``, most frequent first."""
