@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: serve test check sample format clean test-gpu
+.PHONY: serve test check sample format clean test-gpu test-clients
 
 # Train on the generated sample text, publish, and serve at http://$(HOST):$(PORT).
 serve: sample
@@ -33,6 +33,10 @@ check: $(VENV)/.dev
 test-gpu: $(VENV)/.cuda
 	$(BIN)/python -m pytest -m gpu --require-gpu
 
+# The official clients of OpenAI's interface, LangChain's and LlamaIndex's, against a real server.
+test-clients: $(VENV)/.clients
+	$(BIN)/python -m pytest -m clients tests/app/test_clients.py
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -51,6 +55,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.cuda: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --editable '.[dev,cuda]'
+	@touch $@
+
+$(VENV)/.clients: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,clients]'
 	@touch $@
 
 clean:

@@ -48,6 +48,8 @@ class ProblemType:
 
 
 MALFORMED_JSON = ProblemType("malformed-json", 400, "The body is not valid JSON")
+UNAUTHORIZED = ProblemType("unauthorized", 401, "A key is needed")
+FORBIDDEN = ProblemType("forbidden", 403, "The key may not do this")
 UNKNOWN_WORD = ProblemType("unknown-word", 404, "A word is not in the vocabulary")
 UNKNOWN_MODEL = ProblemType("unknown-model", 404, "There is no such model or version")
 MODEL_CHOICE = ProblemType("model-choice", 409, "The request must say which model it asks")
@@ -58,6 +60,7 @@ URI_TOO_LONG = ProblemType("uri-too-long", 414, "The address is too long")
 UNSUPPORTED_MEDIA_TYPE = ProblemType("unsupported-media-type", 415, "The body must be JSON")
 INVALID_REQUEST = ProblemType("invalid-request", 422, "The request is not valid")
 EMPTY_QUERY = ProblemType("empty-query", 422, "The question has no answer")
+RATE_LIMITED = ProblemType("rate-limited", 429, "Too many requests")
 INTERNAL_ERROR = ProblemType("internal-error", 500, "The server failed")
 OVERLOADED = ProblemType("overloaded", 503, "The server is busy")
 MODEL_UNAVAILABLE = ProblemType("model-unavailable", 503, "The model cannot be served")

@@ -14,8 +14,9 @@ from app.catalog import Catalog
 from app.documentation import add_documentation
 from app.errors import install_handlers
 from app.guards import Limits, Net
+from app.openai_errors import OpenAIErrors
 from app.openapi import DESCRIPTION, publish_limits
-from app.routes import language, operations, similarity, vectors, words
+from app.routes import info, language, openai, operations, similarity, vectors, words
 from app.settings import Settings
 from app.watcher import Watcher
 
@@ -56,11 +57,14 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         operations.health_router,
     ):
         app.include_router(router)
+    for router in (info.router, openai.router, openai.models_router):
+        app.include_router(router)
     add_documentation(app)
     publish_limits(app, settings)
     # The middleware that is added last stands outermost.
     app.add_middleware(Limits, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(Net)
+    app.add_middleware(OpenAIErrors)
     return app
 
 

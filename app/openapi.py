@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from app.errors import (
     BODY_TOO_LARGE,
     EMPTY_QUERY,
+    FORBIDDEN,
     INTERNAL_ERROR,
     INVALID_REQUEST,
     MALFORMED_JSON,
@@ -17,6 +18,8 @@ from app.errors import (
     MODEL_UNAVAILABLE,
     NOT_ACCEPTABLE,
     OVERLOADED,
+    RATE_LIMITED,
+    UNAUTHORIZED,
     UNKNOWN_MODEL,
     UNKNOWN_WORD,
     UNSUPPORTED_MEDIA_TYPE,
@@ -60,11 +63,16 @@ LANGUAGE_PROBLEMS = (
     OVERLOADED,
 )
 BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+# What the layers before the routes may answer.
+GUARD_PROBLEMS = (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, OVERLOADED)
 
 _EXAMPLES: dict[str, dict[str, Any]] = {
     MALFORMED_JSON.slug: {
         "detail": "the body is not strict JSON in UTF-8: EOF while parsing an object at line 1 column 12"
     },
+    UNAUTHORIZED.slug: {"detail": "a key is needed: Authorization: Bearer KEY, or X-API-Key: KEY"},
+    FORBIDDEN.slug: {"detail": "this takes a key of scope admin; the one that was sent may only read"},
+    RATE_LIMITED.slug: {"detail": "more than 100 requests a second; ask again in 1 second"},
     UNKNOWN_WORD.slug: {
         "detail": "not in the vocabulary: 'trukc'",
         "oov": ["trukc"],
@@ -105,10 +113,14 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
 }
 
 
-def document(*problems: ProblemType) -> dict[int | str, dict[str, Any]]:
-    """The ``responses`` of a route that may answer with these problems, besides those that every route may."""
+def document(*problems: ProblemType, guarded: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` of a route that may answer with these problems, besides those that every route may.
+
+    What is not ``guarded`` asks for no key and is always let through.
+    """
     by_status: dict[int, list[ProblemType]] = {}
-    for problem in (*problems, URI_TOO_LONG, INTERNAL_ERROR):
+    guards = GUARD_PROBLEMS if guarded else ()
+    for problem in (*problems, *guards, URI_TOO_LONG, INTERNAL_ERROR):
         listed = by_status.setdefault(problem.status, [])
         if problem not in listed:
             listed.append(problem)
@@ -142,6 +154,7 @@ def publish_limits(app: FastAPI, settings: Settings) -> None:
             schemas.update(problem.pop("$defs", {}))
             schemas["Problem"] = problem
             _fill_limits(schema, settings)
+            _drop_own_validation_errors(schema)
             for operation in (operation for item in schema["paths"].values() for operation in item.values()):
                 # What must be given comes first on the documentation page.
                 operation.get("parameters", []).sort(key=lambda parameter: not parameter["required"])
@@ -153,6 +166,16 @@ def publish_limits(app: FastAPI, settings: Settings) -> None:
 def _show(problem: ProblemType) -> dict[str, Any]:
     start = {"type": problem.uri, "title": problem.title, "status": problem.status}
     return start | _EXAMPLES[problem.slug]
+
+
+def _drop_own_validation_errors(schema: dict[str, Any]) -> None:
+    """Take out the 422 that FastAPI adds where a route declares none: under /v1 a mistake is 400."""
+    schemas = schema["components"]["schemas"]
+    for operation in (operation for item in schema["paths"].values() for operation in item.values()):
+        if "HTTPValidationError" in str(operation["responses"].get("422")):
+            del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
 
 
 def _fill_limits(node: Any, settings: Settings) -> None:

@@ -13,9 +13,9 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from app.batching import Batcher
-from app.bodies import StrictRoute
 from app.catalog import Catalog, Served
 from app.errors import ProblemError, refuse, translate
+from app.freshness import VersionedRoute
 from app.guards import check_top
 from app.language_questions import GenerateAnswer, NextAnswer, ask_generate, ask_next, ask_score
 from app.language_schemas import (
@@ -39,7 +39,7 @@ from artifact.sampling import Sampling
 
 EVENT_STREAM = "text/event-stream"
 
-router = APIRouter(tags=["language"], route_class=StrictRoute)
+router = APIRouter(tags=["language"], route_class=VersionedRoute)
 asks = document(*LANGUAGE_PROBLEMS)
 asks_with_body = document(*LANGUAGE_PROBLEMS, *BODY_PROBLEMS)
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from app.bodies import StrictRoute
 from app.catalog import Catalog, Fault, Served
 from app.errors import INVALID_REQUEST, MODEL_UNAVAILABLE, UNKNOWN_MODEL, ProblemError
+from app.freshness import FreshRoute
 from app.openapi import document
 from app.routes.context import CatalogOf
 from app.schemas import Alive, ModelDetail, Models, ModelSummary, Name, Ready, Version, VersionFault
 
-router = APIRouter(tags=["operations"], route_class=StrictRoute)
+router = APIRouter(tags=["operations"], route_class=FreshRoute)
 # Probes may add parameters of their own.
 health_router = APIRouter(tags=["operations"])
 
@@ -48,13 +48,15 @@ def get_model(
     )
 
 
-@health_router.get("/health/live", summary="Does the process answer?", responses=document())
+@health_router.get("/health/live", summary="Does the process answer?", responses=document(guarded=False))
 async def check_live() -> Alive:
     """Always 200 while the process answers at all. For restarting it, not for routing to it."""
     return Alive()
 
 
-@health_router.get("/health/ready", summary="Can questions be asked?", responses=document(MODEL_UNAVAILABLE))
+@health_router.get(
+    "/health/ready", summary="Can questions be asked?", responses=document(MODEL_UNAVAILABLE, guarded=False)
+)
 async def check_ready(catalog: CatalogOf) -> Ready:
     """200 where models are open; `degraded` where a newest version is broken and an older one serves, or none."""
     shelf = catalog.shelf

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from app.answers import respond_json
 from app.batches import Batch
-from app.bodies import StrictRoute
 from app.catalog import Served
+from app.freshness import VersionedRoute
 from app.guards import check_top
 from app.openapi import BODY_PROBLEMS, QUESTION_PROBLEMS, document
 from app.routes.context import CatalogOf, SettingsOf
@@ -41,8 +41,10 @@ from app.word_schemas import (
     WordsParameters,
 )
 from artifact.embedding import Neighbour
+from artifact.errors import QueryError, UnknownWords
+from artifact.questions import Question, Term
 
-router = APIRouter(tags=["words"], route_class=StrictRoute)
+router = APIRouter(tags=["words"], route_class=VersionedRoute)
 asks = document(*QUESTION_PROBLEMS)
 asks_with_body = document(*QUESTION_PROBLEMS, *BODY_PROBLEMS)
 
@@ -59,7 +61,12 @@ def get_similar(
     """
     check_top(query.top, settings, where="query")
     served = catalog.find("embedding", model=query.model, version=query.version)
-    return _list_neighbours(served, [query.word], served.embedding.similar([query.word], top=query.top))
+    try:
+        neighbours = served.embedding.similar([query.word], top=query.top)
+    except UnknownWords:
+        # Another case may be there; the answer then says which.
+        return _list_alike(served, query)
+    return _list_neighbours(served, [query.word], neighbours)
 
 
 @router.post(
@@ -135,6 +142,13 @@ def get_words(
     words = vocabulary.tokens(token_ids.tolist())
     results = [{"word": word, "count": count} for word, count in zip(words, counts, strict=True)]
     return respond_json({"model": served.name, "version": served.version, "results": results})
+
+
+def _list_alike(served: Served, query: SimilarParameters) -> Neighbours:
+    [found] = list_neighbours(served, [Question([Term(query.word)], top=query.top)])
+    if isinstance(found, QueryError):
+        raise found
+    return Neighbours(model=served.name, version=served.version, **found)
 
 
 def _list_neighbours(served: Served, asked: Sequence[str], neighbours: Sequence[Neighbour]) -> Neighbours:

@@ -5,6 +5,7 @@ from pydantic import TypeAdapter
 
 from app.errors import ProblemType
 from app.main import create_app
+from app.openai_schemas import OpenAIError
 from app.schemas import Problem
 from app.settings import Settings
 
@@ -55,6 +56,10 @@ def test_every_route_is_there(schema):
         "get /models/{name}",
         "get /health/live",
         "get /health/ready",
+        "get /info",
+        "get /v1/models",
+        "get /v1/models/{model}",
+        "post /v1/embeddings",
     }
 
 
@@ -64,8 +69,11 @@ def test_every_operation_is_described_and_answers_with_a_schema(schema):
     for method, path, operation in operations(schema):
         assert operation["summary"], path
         assert operation["description"], path
-        assert list_models(operation["responses"]["200"]), path
-        assert ("requestBody" in operation) == (method == "post")
+        if path != "/metrics":
+            assert list_models(operation["responses"]["200"]), path
+        if "requestBody" in operation:
+            assert method == "post", path
+            assert operation["requestBody"]["required"], path
 
 
 def test_what_must_be_given_stands_first(client, schema):
@@ -76,24 +84,62 @@ def test_what_must_be_given_stands_first(client, schema):
     )
 
 
-def test_every_error_is_problem_json_with_examples_that_are_problems(schema):
+def test_every_parameter_has_an_example_or_says_what_it_is(schema):
+    for _, path, operation in operations(schema):
+        for parameter in operation.get("parameters", []):
+            told = {**parameter["schema"], **parameter}
+            assert told.keys() & {"example", "examples", "description"}, (path, parameter["name"])
+
+
+def test_every_error_is_in_its_shape_with_examples_of_it(schema):
     seen = set()
     for _, path, operation in operations(schema):
-        errors = {status: answer for status, answer in operation["responses"].items() if status != "200"}
+        errors = {
+            status: answer
+            for status, answer in operation["responses"].items()
+            if status not in {"200", "304"}
+        }
         assert "500" in errors, path
+        media_type, model, shape = "application/problem+json", Problem, "Problem"
+        if path.startswith("/v1/"):
+            media_type, model, shape = "application/json", OpenAIError, "OpenAIError"
+            assert "422" not in errors
         for status, answer in errors.items():
-            assert list(answer["content"]) == ["application/problem+json"], (path, status)
-            content = answer["content"]["application/problem+json"]
-            assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert list(answer["content"]) == [media_type], (path, status)
+            content = answer["content"][media_type]
+            assert content["schema"] == {"$ref": f"#/components/schemas/{shape}"}
+            assert content["examples"], (path, status)
             for example in content["examples"].values():
-                problem = TypeAdapter(Problem).validate_python(example["value"], extra="forbid")
-                assert str(problem.status) == status
-                seen.add(problem.type)
+                problem = TypeAdapter(model).validate_python(example["value"], extra="forbid")
+                if model is Problem:
+                    assert str(problem.status) == status
+                    seen.add(problem.type)
     declared = {
         value for value in vars(__import__("app.errors").errors).values() if isinstance(value, ProblemType)
     }
     assert seen == {problem.uri for problem in declared}
     assert "HTTPValidationError" not in schema["components"]["schemas"]
+
+
+def test_what_guards_may_answer_is_listed_wherever_they_stand(schema):
+    for _, path, operation in operations(schema):
+        is_open = path.startswith(("/health/", "/v2/health/"))
+        for status in ("401", "403", "429"):
+            assert (status in operation["responses"]) != is_open, (path, status)
+
+
+def test_answers_that_may_be_kept_say_so(client, schema):
+    marked = {
+        f"{method} {path}"
+        for method, path, operation in operations(schema)
+        if "304" in operation["responses"]
+    }
+    assert {"get /similar", "get /models", "get /v1/models", "get /info"} <= marked
+    assert all(name.startswith("get ") for name in marked)
+    assert not any("health" in name or "metrics" in name for name in marked)
+    answer = schema["paths"]["/similar"]["get"]["responses"]
+    assert {"etag", "cache-control"} <= set(answer["200"]["headers"])
+    assert "content" not in answer["304"]
 
 
 def test_every_reference_leads_somewhere(schema):
@@ -102,13 +148,14 @@ def test_every_reference_leads_somewhere(schema):
 
 
 def test_every_body_has_an_example_that_is_answered(client, schema):
-    for method, path, operation in operations(schema):
-        if method == "post":
+    for _, path, operation in operations(schema):
+        if "requestBody" in operation:
             for name in list_models(operation["requestBody"]):
                 [example] = schema["components"]["schemas"][name]["examples"]
-                answer = client.request("POST", path, json=example)
-                assert answer.status_code == 200
-                assert "problem" not in answer.text
+                if "{" not in path:
+                    answer = client.request("POST", path, json=example)
+                    assert answer.status_code == 200
+                    assert "problem" not in answer.text
 
 
 def test_the_limits_of_this_server_are_published():

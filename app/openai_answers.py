@@ -1,0 +1,39 @@
+"""The bytes of answers to /v1/embeddings. Vectors go from NumPy to JSON without a model of each number in between."""
+
+from __future__ import annotations
+
+import json
+from binascii import b2a_base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import to_json
+
+
+def write_embeddings(
+    vectors: NDArray[np.float32],
+    *,
+    base64: bool,
+    model: str,
+    version: str,
+    settings: dict[str, Any],
+    tokens: int,
+) -> bytes:
+    """The answer for ``vectors`` [N, D]: each as a list of numbers, or in base64 as little-endian float32."""
+    if base64:
+        rows = vectors.astype("<f4", copy=False)
+        written = [b'"%b"' % b2a_base64(row, newline=False) for row in rows]
+    else:
+        written = [to_json(row) for row in vectors.tolist()]
+    data = b",".join(
+        b'{"object":"embedding","index":%d,"embedding":%b}' % (index, vector)
+        for index, vector in enumerate(written)
+    )
+    rest = {
+        "model": model,
+        "version": version,
+        "settings": settings,
+        "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+    }
+    return b'{"object":"list","data":[%b],%b' % (data, json.dumps(rest).encode()[1:])
