@@ -95,9 +95,50 @@ def test_words_are_normalised_as_in_training(client):
     assert client.post("/similar", positive=["NAÏVE"]).json() == expected
 
 
-def test_whitespace_models_tell_cases_apart(root, open_client):
+CASES = {
+    "get similar": ("GET", "/similar", {"word": "{}", "top": "2"}),
+    "post similar": ("POST", "/similar", {"positive": ["{}"], "negative": ["king"]}),
+    "among": ("POST", "/similar", {"positive": ["king"], "among": ["{}", "bus"]}),
+    "exclude": ("POST", "/similar", {"positive": ["bus"], "exclude": ["{}"]}),
+    "analogy": ("POST", "/analogy", {"a": "king", "b": "man", "c": "{}"}),
+    "doesn't match": ("POST", "/doesnt-match", {"words": ["{}", "bus", "king"]}),
+    "get similarity": ("GET", "/similarity", {"a": "king", "b": "{}"}),
+    "post similarity": ("POST", "/similarity", {"a": ["{}"], "b": ["king"]}),
+}
+
+
+@pytest.mark.parametrize("question", CASES.values(), ids=CASES)
+def test_another_case_answers_where_case_is_kept_and_says_so(root, open_client, question):
     publish(root, "sample", tokenizer="whitespace")
-    problem = check_problem(open_client().get("/similar", word="Car"), 404, "unknown-word")
+    client = open_client()
+    method, path, fields = question
+
+    def ask(word):
+        filled = json.loads(json.dumps(fields).replace("{}", word))
+        return client.request(method, path, **{"params" if method == "GET" else "json": filled})
+
+    known, other = ask("car").json(), ask("CAR").json()
+    assert "matched" not in known
+    assert other.pop("matched") == {"CAR": "car"}
+    if path == "/doesnt-match":
+        other["results"][0]["word"] = "car"
+    assert other == known
+
+
+def test_vectors_say_which_case_was_found(root, open_client):
+    publish(root, "sample", tokenizer="whitespace")
+    client = open_client()
+    results = client.post("/vectors", words=["Car", "car"]).json()["results"]
+    assert [(result["word"], result.get("matched")) for result in results] == [("Car", "car"), ("car", None)]
+    assert results[0]["vector"] == results[1]["vector"]
+    [result] = client.get("/vectors/KING").json()["results"]
+    assert result["matched"] == "king"
+
+
+def test_case_does_not_make_up_words(root, open_client):
+    publish(root, "sample", tokenizer="whitespace")
+    problem = check_problem(open_client().get("/similar", word="Cra"), 404, "unknown-word")
+    assert problem["oov"] == ["Cra"]
     assert problem["suggestions"][0] == "car"
 
 
