@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from app.answers import mark_words, respond_json
 from app.batches import Batch
-from app.bodies import StrictRoute
 from app.catalog import Served
 from app.errors import refuse
+from app.freshness import VersionedRoute
 from app.openapi import BODY_PROBLEMS, QUESTION_PROBLEMS, document
 from app.routes.context import CatalogOf, SettingsOf
 from app.schemas import SCORE_DECIMALS, Similarity, SimilarityParameters
@@ -30,7 +30,7 @@ from artifact.comparisons import Comparison, compare_sets, compare_texts, compar
 from artifact.errors import QueryError
 from artifact.texts import describe_weighting
 
-router = APIRouter(tags=["words"], route_class=StrictRoute)
+router = APIRouter(tags=["words"], route_class=VersionedRoute)
 _Query = WordsSimilarity | SetsSimilarity | TextsSimilarity
 
 

@@ -9,9 +9,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.answers import JSON
-from app.bodies import StrictRoute
 from app.catalog import Served
 from app.errors import NOT_ACCEPTABLE, ProblemError
+from app.freshness import VersionedRoute
 from app.guards import check_words
 from app.media_types import choose, read_accept
 from app.openapi import BODY_PROBLEMS, QUESTION_PROBLEMS, document
@@ -31,7 +31,7 @@ from app.vector_encodings import (
 from app.vector_schemas import Encoding, VectorParameters, Vectors, VectorsBody
 from artifact.lookup import look_up
 
-router = APIRouter(tags=["words"], route_class=StrictRoute)
+router = APIRouter(tags=["words"], route_class=VersionedRoute)
 
 _BINARY = {"type": "string", "format": "binary"}
 _ANSWERS: dict[int | str, dict[str, Any]] = {

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from app.answers import respond_json
 from app.batches import Batch
-from app.bodies import StrictRoute
 from app.catalog import Served
+from app.freshness import VersionedRoute
 from app.guards import check_top
 from app.openapi import BODY_PROBLEMS, QUESTION_PROBLEMS, document
 from app.routes.context import CatalogOf, SettingsOf
@@ -44,7 +44,7 @@ from artifact.embedding import Neighbour
 from artifact.errors import QueryError, UnknownWords
 from artifact.questions import Question, Term
 
-router = APIRouter(tags=["words"], route_class=StrictRoute)
+router = APIRouter(tags=["words"], route_class=VersionedRoute)
 asks = document(*QUESTION_PROBLEMS)
 asks_with_body = document(*QUESTION_PROBLEMS, *BODY_PROBLEMS)
 
