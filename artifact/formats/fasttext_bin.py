@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import InputError
 from artifact.formats.foreign import Foreign, NgramRows, Places, Rows, rows_at_once
+from artifact.formats.ngram_means import mix_in_ngrams
 from artifact.formats.opening import ForeignFile
 from artifact.formats.remarks import Remarks
 from artifact.formats.word2vec_binary import MOST_DIMENSIONS
@@ -25,9 +26,7 @@ FORMAT = "fasttext-bin"
 MAGIC = struct.pack("<i", 793712314)
 _VERSIONS = (11, 12)
 _SUPERVISED = 3
-_LINE_END = "</s>"
 _WORD, _LABEL = 0, 1
-_NGRAMS_AT_ONCE = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -197,7 +196,7 @@ def _read_words(header: _Header, matrix: NDArray[np.float32], progress: _Progres
         words = header.words[first : first + step]
         rows = np.array(matrix[first : first + len(words)])
         if header.ngrams is not None:
-            rows = _mix_in_ngrams(header.ngrams, words, rows, matrix[len(header.words) :])
+            rows = mix_in_ngrams(header.ngrams, words, rows, matrix[len(header.words) :])
         progress.rows = first + len(words)
         yield Rows(
             words,
@@ -205,29 +204,6 @@ def _read_words(header: _Header, matrix: NDArray[np.float32], progress: _Progres
             where=Places("word", range(first, first + len(words))),
             counts=header.counts[first : first + len(words)],
         )
-
-
-def _mix_in_ngrams(
-    ngrams: Ngrams, words: list[bytes], rows: NDArray[np.float32], buckets: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The mean of each word's own row and its n-grams' rows."""
-    spelled = [word.decode(errors="replace") for word in words]
-    starts, ids = ngrams.hash_words(spelled)
-    lengths = np.diff(starts)
-    lengths[[word == _LINE_END for word in spelled]] = 0
-    sums = rows.astype(np.float64)
-    # So many words at once that the rows of their n-grams fit in memory.
-    first = 0
-    while first < len(words):
-        last = max(first + 1, int(np.searchsorted(starts, starts[first] + _NGRAMS_AT_ONCE, side="right")) - 1)
-        used = first + np.flatnonzero(lengths[first:last])
-        if len(used):
-            places = np.concatenate([ids[starts[word] : starts[word + 1]] for word in used])
-            offsets = np.concatenate([[0], np.cumsum(lengths[used])[:-1]])
-            sums[used] += np.add.reduceat(buckets[places], offsets, axis=0, dtype=np.float64)
-        first = last
-    means: NDArray[np.float32] = (sums / (1 + lengths)[:, np.newaxis]).astype(np.float32)
-    return means
 
 
 def _find_subwords(header: _Header, matrix: NDArray[np.float32], progress: _Progress) -> NgramRows | None:

@@ -40,7 +40,7 @@ def open_foreign(path: Path, file_format: str | None = None) -> Iterator[Foreign
     elif path.is_dir():
         raise InputError(f"{path.name}: a folder, not a {file_format} file")
     elif file_format == keyed_vectors.FORMAT:
-        raise keyed_vectors.refuse(path)
+        yield keyed_vectors.open_keyed_vectors(path)
     else:
         with ForeignFile(path) as file:
             yield _OPEN[file_format](file)

@@ -99,7 +99,7 @@ def test_every_word_has_its_vector_known_or_not(path, bring_in, lengths):
 def test_small_blocks_give_the_same_vectors(path, monkeypatch):
     path.write_bytes(model_bytes(matrix=MATRIX))
     whole = read(path)[2]
-    monkeypatch.setattr("artifact.formats.fasttext_bin._NGRAMS_AT_ONCE", 1)
+    monkeypatch.setattr("artifact.formats.ngram_means._NGRAMS_AT_ONCE", 1)
     monkeypatch.setattr("artifact.formats.fasttext_bin.rows_at_once", lambda dim: 4)
     np.testing.assert_array_equal(read(path)[2], whole)
 

@@ -48,3 +48,28 @@ def test_gensim_reads_what_is_exported(tmp_path, theirs, bring_in, run, store, k
     again = gensim_models.KeyedVectors.load_word2vec_format(str(path), **how)
     assert again.index_to_key == WORDS
     np.testing.assert_array_equal(again.vectors, make_vectors())
+
+
+@pytest.mark.parametrize("separately", [None, ["vectors"]])
+def test_what_gensim_saves_its_own_way_is_read(tmp_path, theirs, bring_in, separately):
+    for place, word in enumerate(WORDS):
+        theirs.set_vecattr(word, "count", 100 - place)
+    theirs.save(str(tmp_path / "kv"), separately=separately)
+    outcome, embedding = bring_in(tmp_path / "kv")
+    assert outcome.last["format"] == "keyed-vectors"
+    assert list(embedding.vocabulary) == WORDS
+    assert embedding.vocabulary.counts.tolist() == [100 - place for place in range(len(WORDS))]
+    np.testing.assert_array_equal(embedding.vectors(WORDS), make_vectors())
+
+
+def test_a_whole_model_with_subwords(tmp_path, bring_in):
+    texts = [["walking", "walked", "naïve", "서울"]] * 5
+    model = gensim_models.FastText(
+        texts, vector_size=6, min_count=1, min_n=2, max_n=4, bucket=100, epochs=1, workers=1, seed=1
+    )
+    model.save(str(tmp_path / "model"))
+    outcome, embedding = bring_in(tmp_path / "model")
+    assert outcome.last["has_counts"]
+    assert list(embedding.vocabulary) == model.wv.index_to_key
+    for word in [*model.wv.index_to_key, "walks", "서울에서"]:
+        np.testing.assert_allclose(embedding.vectors([word])[0], model.wv[word], rtol=1e-5, atol=1e-7)
