@@ -24,6 +24,7 @@ from artifact.weights import map_tensors
 from trainer.card import Card
 from trainer.console import format_seconds
 from trainer.memory import peak_rss_bytes
+from trainer.neighbours import Report, add_neighbours
 from trainer.publish import choose_shown_words, name_files
 
 _SHOWN_NEIGHBOURS = 8
@@ -40,6 +41,8 @@ class Import:
     format: str | None = None
     tokenizer: str | None = None
     dtype: Precision | None = None
+    neighbours: int | None = 0
+    """How many neighbours of every word to compute; None: some, where that takes seconds."""
     provenance: str = ""
     license: str = ""
 
@@ -76,9 +79,16 @@ class Imported:
         }
 
 
-def import_vectors(store: Store, asked: Import, *, progress: Callable[[int, int | None], object]) -> Imported:
+def import_vectors(
+    store: Store,
+    asked: Import,
+    *,
+    progress: Callable[[int, int | None], object],
+    neighbours_progress: Report = lambda _done, _total: None,
+) -> Imported:
     """Publish the vectors of a foreign file in ``store``; ``progress`` hears the bytes read so far and their total.
 
+    ``neighbours_progress`` hears of the words whose neighbours are found, where ``asked`` wants a table of them.
     Raises InputError naming the line, or the row and byte, of what cannot be used; nothing is left behind then.
     """
     started = time.monotonic()
@@ -95,6 +105,7 @@ def import_vectors(store: Store, asked: Import, *, progress: Callable[[int, int 
         _remark_on_lost_words(foreign, intake, tokenizer)
         seconds = time.monotonic() - started
         card = _make_card(draft, asked, foreign, intake, tokenizer=tokenizer, dtype=dtype, seconds=seconds)
+        computed = add_neighbours(draft, asked.neighbours, progress=neighbours_progress)
         draft.add("card", "README.md", card.to_markdown())
         draft.add("report", "report.html", card.to_html())
         version = draft.publish(
@@ -106,6 +117,7 @@ def import_vectors(store: Store, asked: Import, *, progress: Callable[[int, int 
                 "has_counts": intake.has_counts,
                 "warnings": foreign.remarks.to_json(),
                 "seconds": round(seconds, 3),
+                **(computed.to_json() if computed else {}),
             },
             license=asked.license,
             provenance=_describe_origin(asked, foreign),

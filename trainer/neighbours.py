@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,6 @@ from artifact.neighbours import NeighbourTable
 from artifact.search import Search
 from artifact.weights import map_tensors
 from trainer.console import format_seconds
-from trainer.progress import Progress
 from trainer.recipes import available_threads
 
 DEFAULT_COUNT = 50
@@ -25,6 +25,9 @@ DEFAULT_COUNT = 50
 MOST_FLOPS = 1e12
 """Multiplications and additions that are done unasked: seconds on two cores. At 100 dimensions, 70,000 words."""
 _WORDS_AT_ONCE = 256
+
+Report = Callable[[int, int], object]
+"""Hears of how many words the neighbours are found, and of how many in all."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ def count_flops(words: int, dim: int) -> float:
 
 
 def add_neighbours(
-    draft: Draft, asked: int | None, *, progress: Progress, threads: int | None = None
+    draft: Draft, asked: int | None, *, progress: Report, threads: int | None = None
 ) -> Computed | None:
     """Add to ``draft``, whose weights are written, the ``asked`` nearest words of every word.
 
@@ -90,7 +93,7 @@ def compute_neighbours(
     norms: NDArray[np.float32],
     count: int,
     *,
-    progress: Progress,
+    progress: Report,
     threads: int | None = None,
 ) -> Computed:
     """The ``count`` nearest words of every row of ``vectors`` [V, D], whose ``norms`` are [V]: those that a search finds."""
@@ -105,7 +108,7 @@ def compute_neighbours(
         ids[some], scores[some] = search.neighbours(some, count)
         return len(some)
 
-    progress.work("neighbours", 0, V)
+    progress(0, V)
     # Each thread has rows of its own, and selects while others multiply: better than threads within one product.
     with (
         threadpool_limits(1, user_api="blas"),
@@ -116,7 +119,7 @@ def compute_neighbours(
             done = 0
             for future in as_completed(futures):
                 done += future.result()
-                progress.work("neighbours", done, V)
+                progress(done, V)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     seconds = time.perf_counter() - started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -79,7 +80,9 @@ def publish_vectors(store: Store, trained: Trained, *, progress: Progress) -> st
             dtype=trained.dtype,
         )
         threads = trained.setup.settings.threads
-        computed = add_neighbours(draft, trained.neighbours, progress=progress, threads=threads)
+        computed = add_neighbours(
+            draft, trained.neighbours, progress=partial(progress.work, "neighbours"), threads=threads
+        )
         requires = {}
         if trained.subwords is not None:
             requires = write_subwords(draft, trained.subwords, dtype=trained.dtype)

@@ -1,4 +1,5 @@
 import json
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,7 +21,9 @@ def test_the_table_is_what_float64_finds(dtype, threads):
     vectors[5] = 0
     norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
     with show_progress(Console(as_json=True)) as progress:
-        computed = compute_neighbours(vectors, norms, 30, progress=progress, threads=threads)
+        computed = compute_neighbours(
+            vectors, norms, 30, progress=partial(progress.work, "neighbours"), threads=threads
+        )
     wide = vectors.astype(np.float64)
     wide[5, 0] = 1
     units = wide / np.linalg.norm(wide, axis=1, keepdims=True)
@@ -41,7 +44,12 @@ def test_the_table_is_what_float64_finds(dtype, threads):
 def test_progress_is_told(capsys):
     vectors = np.eye(4, dtype=np.float32)
     with show_progress(Console(as_json=True)) as progress:
-        compute_neighbours(vectors, np.ones(4, dtype=np.float32), 2, progress=progress)
+        compute_neighbours(
+            vectors,
+            np.ones(4, dtype=np.float32),
+            2,
+            progress=partial(progress.work, "neighbours"),
+        )
     events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert events[-1] == {"event": "progress", "stage": "neighbours", "words": 4, "total_words": 4}
 
@@ -118,3 +126,17 @@ def test_a_language_model_has_no_neighbours(refused, tmp_path):
 
     publish_model(tmp_path, "story")
     assert "language model" in refused("publish", "story", "--neighbours", "3", "--store", tmp_path)
+
+
+def test_import_makes_a_table_too(run, tmp_path, store):
+    lines = [f"word{number} {number % 7} {number % 5} 1\n" for number in range(60)]
+    (tmp_path / "vectors.txt").write_text("".join(lines))
+    common = ("import", tmp_path / "vectors.txt", "--format", "glove-text", "--store", store)
+    assert run(*common, "--name", "some").code == 0
+    assert run(*common, "--name", "none", "--neighbours", "0").code == 0
+    some, none = (Store(store).open(name).embedding() for name in ("some", "none"))
+    assert some.neighbours.count == 50
+    assert none.neighbours is None
+    assert some.similar(["word3"], top=50) == none.similar(["word3"], top=50)
+    assert len(Store(store).versions("some")) == 1
+    assert run("verify", "--store", store).code == 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from artifact.store import Store
-from trainer.commands.command import STORE, Command
+from trainer.commands.command import NEIGHBOURS, STORE, Command
 from trainer.console import Console, format_seconds
 from trainer.options import Arguments, Option
 
@@ -31,12 +32,16 @@ def run(arguments: Arguments, console: Console) -> int:
         format=arguments["format"],
         tokenizer=arguments["tokenizer"],
         dtype=arguments["dtype"],
+        neighbours=arguments["neighbours"],
         provenance=arguments["provenance"] or "",
         license=arguments["license"] or "",
     )
     with show_progress(console) as progress:
         result = import_vectors(
-            store, asked, progress=lambda done, total: progress.work("import", done, total)
+            store,
+            asked,
+            progress=partial(progress.work, "import"),
+            neighbours_progress=partial(progress.work, "neighbours"),
         )
     for remark in result.remarks:
         console.record(event="warning", kind=remark.kind, count=remark.count, text=str(remark))
@@ -75,6 +80,7 @@ COMMAND = Command(
             "numbers as they are kept; float16 takes half the space (default: what keeps the file's precision)",
             choices=("float32", "float16"),
         ),
+        NEIGHBOURS,
         Option("provenance", "where the vectors come from, in a sentence", metavar="TEXT"),
         Option("license", "licence of the vectors", metavar="TEXT"),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from functools import partial
 
 from artifact.errors import InputError, WrongKind
 from artifact.neighbours import ROLE as NEIGHBOURS
@@ -40,7 +41,10 @@ def _publish(store: Store, artifact: Artifact, arguments: Arguments, console: Co
                 shutil.copyfile(artifact.path / entry.path, draft.add(role, entry.path))
         with show_progress(console) as progress:
             computed = add_neighbours(
-                draft, arguments["neighbours"], progress=progress, threads=arguments["threads"]
+                draft,
+                arguments["neighbours"],
+                progress=partial(progress.work, "neighbours"),
+                threads=arguments["threads"],
             )
         if computed is None:
             raise InputError(f"{artifact.name}@{artifact.version} has one word, which has no neighbours")
