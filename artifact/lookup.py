@@ -78,7 +78,7 @@ def _spell_in_cases(word: str) -> Iterator[str]:
 
 
 def _find(embedding: Embedding, words: Sequence[str]) -> NDArray[np.intp]:
-    token_ids = embedding.vocabulary.locate(embedding.tokenizer.words(words))
+    token_ids = embedding.vocabulary.search(embedding.tokenizer.words(words))
     if embedding.phrases is not None:
         for place in np.flatnonzero(token_ids < 0).tolist():
             found = embedding.find(words[place])

@@ -149,11 +149,47 @@ class Vocabulary:
                 recent.clear()
             places = [place for place, token_id in enumerate(found) if token_id is None]
             missed = [tokens[place] for place in places]
-            for place, token_id in zip(places, self._search(missed), strict=True):
+            for place, token_id in zip(places, self.search(missed).tolist(), strict=True):
                 found[place] = token_id
                 if token_id >= 0:
                     recent[tokens[place]] = token_id
         return np.array(found, dtype=np.intp)
+
+    def search(self, tokens: Sequence[str]) -> NDArray[np.intp]:
+        """An id for each token [n], -1 for one that is not here: for words of any kind, of which nothing is remembered."""
+        try:
+            lines = [token.encode("utf-8") for token in tokens]
+        except UnicodeEncodeError:
+            lines = []
+        if len(lines) < _ONE_BY_ONE:
+            one_by_one = [-1 if token_id is None else token_id for token_id in map(self.id, tokens)]
+            return np.array(one_by_one, dtype=np.intp)
+        slots = np.fromiter(map(zlib.crc32, lines), np.int64, len(lines)) & self._mask
+        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
+        buckets, offsets = self._index["buckets"], self._index["offsets"]
+        positions = buckets[slots].astype(np.int64)
+        ends = np.minimum(buckets[slots + 1], self._count)
+        found = np.full(len(lines), -1, dtype=np.intp)
+        # The first place of every bucket, then the second of those where the first held another token, and so on.
+        left = np.flatnonzero(positions < ends)
+        while len(left):
+            token_ids = self._index["bucket_ids"][positions[left]]
+            inside = (token_ids >= 0) & (token_ids < self._count)
+            token_ids = np.where(inside, token_ids, 0)
+            starts, stops = offsets[token_ids], offsets[token_ids + 1] - 1
+            fits = inside & (stops - starts == lengths[left])
+            for place, token_id, start, stop in zip(
+                left[fits].tolist(),
+                token_ids[fits].tolist(),
+                starts[fits].tolist(),
+                stops[fits].tolist(),
+                strict=True,
+            ):
+                if self._data[start:stop] == lines[place]:
+                    found[place] = token_id
+            positions[left] += 1
+            left = left[(found[left] < 0) & (positions[left] < ends[left])]
+        return found
 
     @property
     def has_counts(self) -> bool:
@@ -248,40 +284,6 @@ class Vocabulary:
         for name, array in made.items():
             if not np.array_equal(array, self._index[name]):
                 raise Corrupt(f"vocabulary index: {name} does not belong to this vocabulary")
-
-    def _search(self, tokens: Sequence[str]) -> list[int]:
-        """An id for each token [n], or -1: many at once, the n-th place of every bucket after the other."""
-        try:
-            lines = [token.encode("utf-8") for token in tokens]
-        except UnicodeEncodeError:
-            lines = []
-        if len(lines) < _ONE_BY_ONE:
-            return [-1 if token_id is None else token_id for token_id in map(self.id, tokens)]
-        slots = np.fromiter(map(zlib.crc32, lines), np.int64, len(lines)) & self._mask
-        lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        buckets, offsets = self._index["buckets"], self._index["offsets"]
-        positions = buckets[slots].astype(np.int64)
-        ends = np.minimum(buckets[slots + 1], self._count)
-        found = np.full(len(lines), -1, dtype=np.int64)
-        left = np.flatnonzero(positions < ends)
-        while len(left):
-            token_ids = self._index["bucket_ids"][positions[left]]
-            inside = (token_ids >= 0) & (token_ids < self._count)
-            token_ids = np.where(inside, token_ids, 0)
-            starts, stops = offsets[token_ids], offsets[token_ids + 1] - 1
-            fits = inside & (stops - starts == lengths[left])
-            for place, token_id, start, stop in zip(
-                left[fits].tolist(),
-                token_ids[fits].tolist(),
-                starts[fits].tolist(),
-                stops[fits].tolist(),
-                strict=True,
-            ):
-                if self._data[start:stop] == lines[place]:
-                    found[place] = token_id
-            positions[left] += 1
-            left = left[(found[left] < 0) & (positions[left] < ends[left])]
-        return found.tolist()
 
     def _line(self, token_id: int) -> bytes:
         return self._data[self._offsets[token_id] : self._offsets[token_id + 1] - 1]

@@ -42,6 +42,7 @@ def test_many_are_located_as_one_by_one(tokens, others):
     vocabulary = make(*tokens)
     asked = [*others, *tokens, *others]
     expected = [-1 if found is None else found for found in vocabulary.ids(asked)]
+    assert vocabulary.search(asked).tolist() == expected
     assert vocabulary.locate(asked).tolist() == expected
     assert vocabulary.locate(asked).tolist() == expected
 
@@ -150,7 +151,7 @@ def test_an_index_that_lies_never_gives_a_wrong_id(which, numbers):
         assert token_id is None or vocabulary.token(token_id) == token
     vocabulary.with_prefix("a")
     vocabulary.first_containing("b", 3)
-    for token, token_id in zip(tokens, vocabulary.locate(tokens * 5)[:4].tolist(), strict=True):
+    for token, token_id in zip(tokens, vocabulary.search(tokens * 5)[:4].tolist(), strict=True):
         assert token_id == -1 or tokens[token_id] == token
     if not np.array_equal(lying, index[name]):
         with pytest.raises(Corrupt):
