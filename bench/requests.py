@@ -47,10 +47,11 @@ RAW_BODIES = [
 class Draw:
     """Draws values for the schemas of a document."""
 
-    def __init__(self, document, seed, known):
+    def __init__(self, document, seed, known, words):
         self.document = document
         self.random = random.Random(seed)
         self.known = known
+        self.words = words
 
     def value(self, schema, name="", depth=0):
         """A value that fits ``schema``, which stands at the property ``name``."""
@@ -75,10 +76,8 @@ class Draw:
             case "string":
                 return self.string(schema, name)
             case "integer":
-                least, most = schema.get("minimum", 0), schema.get("maximum", 50)
-                return int(
-                    self.random.choice([least, self.random.randint(least, min(most, least + 20)), most])
-                )
+                least, most = int(schema.get("minimum", 0)), int(schema.get("maximum", 50))
+                return most if self.chance(0.05) else self.random.randint(least, min(most, least + 20))
             case "number":
                 least = schema.get("minimum", schema.get("exclusiveMinimum", -2.0))
                 most = schema.get("maximum", schema.get("exclusiveMaximum", least + 4.0))
@@ -99,8 +98,8 @@ class Draw:
         if name in self.known and self.chance(0.9):
             return self.random.choice(self.known[name])
         if name in {"text", "input"}:
-            return " ".join(self.random.choices(WORDS, k=self.random.randint(1, 8)))
-        text = self.random.choice(WORDS) if self.chance(0.9) else self.random.choice(STRANGE)
+            return " ".join(self.random.choices(self.words, k=self.random.randint(1, 8)))
+        text = self.random.choice(self.words) if self.chance(0.9) else self.random.choice(STRANGE)
         return text[: schema.get("maxLength", len(text))] or "w1"
 
     def spoil(self, value):
@@ -147,9 +146,7 @@ class Draw:
             if value is None:
                 continue
             if parameter["in"] == "path":
-                path = path.replace(
-                    f"{{{parameter['name']}}}", urllib.parse.quote(str(value), safe="/@") or "w1"
-                )
+                path = path.replace(f"{{{parameter['name']}}}", quote(str(value)) or "w1")
             elif parameter["in"] == "query":
                 query += [
                     (parameter["name"], str(one)) for one in (value if isinstance(value, list) else [value])
@@ -218,6 +215,11 @@ class Judge:
         return self._validators[key]
 
 
+def quote(text):
+    """``text`` in a path. Dots, which httpx would read as steps up, are escaped too."""
+    return urllib.parse.quote(text, safe="/@").replace(".", "%2E")
+
+
 def _refuse(constant):
     raise ValueError(constant)
 
@@ -252,7 +254,7 @@ def run(options, port):
             "name": [model["name"] for model in served] + ["other"],
             "version": [version for model in served for version in model["versions"]] + ["other"],
         }
-        draw, judge = Draw(document, options.seed, known), Judge(document)
+        draw, judge = Draw(document, options.seed, known, WORDS), Judge(document)
         operations = [
             (method, path, operation)
             for path, item in document["paths"].items()
