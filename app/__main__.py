@@ -8,6 +8,7 @@ import os
 # wait for each other, spinning, on cores that other questions need.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import asyncio
 import errno
 import functools
 import logging.config
@@ -15,35 +16,38 @@ import signal
 import socket
 import sys
 from types import FrameType
-from typing import Any, NoReturn
+from typing import NoReturn, cast
 
 import uvicorn
-from uvicorn.config import LOGGING_CONFIG
 from uvicorn.supervisors import Multiprocess
 
 from app.catalog import Catalog
+from app.key_command import make_key
+from app.keys import read_keys
+from app.logs import describe_logging
 from app.main import create_app, open_catalog
-from app.protocol import BoundedProtocol
-from app.settings import Settings, parse_settings
+from app.metrics import share_metrics
+from app.origins import list_origins
+from app.protocol import BoundedProtocol, Patience
+from app.settings import Settings, parse_settings, tabulate_settings
 from artifact.errors import InputError, WordkinError
 
 BACKLOG = 2_048
-GRACE_S = 10
-LOG_CONFIG: dict[str, Any] = {
-    **LOGGING_CONFIG,
-    "loggers": {
-        **LOGGING_CONFIG["loggers"],
-        "app": {"handlers": ["default"], "level": "INFO"},
-    },
-}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Serve. Returns the exit code: 0 after a signal to stop, 2 with one line for a mistake of the user's."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        settings = parse_settings(sys.argv[1:] if arguments is None else arguments, os.environ)
+        if arguments[:1] == ["key"]:
+            return make_key(arguments[1:])
+        if arguments[:1] == ["settings"]:
+            print(tabulate_settings(), end="")
+            return 0
+        settings = parse_settings(arguments, os.environ)
+        check_settings(settings)
         with _bind(settings) as listener:
-            logging.config.dictConfig(LOG_CONFIG)
+            logging.config.dictConfig(describe_logging(settings))
             # Opened here, a mistake is one line, and hashes are checked once and not by every worker at the same time.
             catalog = open_catalog(settings)
             _announce(catalog, listener)
@@ -57,6 +61,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def check_settings(settings: Settings) -> None:
+    """InputError for what the application would refuse too, when it starts: here a mistake is one line."""
+    read_keys(settings)
+    list_origins(settings.cors_origins)
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -92,17 +102,26 @@ def _announce(catalog: Catalog, listener: socket.socket) -> None:
 
 
 def _serve(settings: Settings, catalog: Catalog | None, listener: socket.socket) -> int:
+    patience = Patience(
+        head_timeout_s=settings.head_timeout_seconds,
+        send_timeout_s=settings.send_timeout_seconds,
+        max_connections=settings.max_connections,
+    )
     config = uvicorn.Config(
         # A partial of a module's function can be sent to worker processes; each opens a catalog of its own there.
         functools.partial(create_app, settings, catalog=catalog),
         factory=True,
-        http=BoundedProtocol,
+        http=cast("type[asyncio.Protocol]", functools.partial(BoundedProtocol, patience=patience)),
+        ws="none",
         workers=settings.workers,
-        log_config=LOG_CONFIG,
+        log_config=describe_logging(settings),
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=settings.grace_seconds,
     )
     # uvicorn stops in order on these signals and then raises them again for whoever stood before it.
     signal.signal(signal.SIGTERM, _stop)
@@ -111,7 +130,8 @@ def _serve(settings: Settings, catalog: Catalog | None, listener: socket.socket)
         uvicorn.Server(config).run([listener])
         return 0
     supervisor = Multiprocess(config, sockets=[listener])
-    supervisor.run()
+    with share_metrics():
+        supervisor.run()
     # A worker that was told to stop ends by that signal, which is negative here; one that could not start does not.
     return int(any((process.exitcode or 0) > 0 for process in supervisor.processes))
 

@@ -80,6 +80,8 @@ class Batcher:
     most_under_way: int = MOST_UNDER_WAY
     most_waiting: int = MOST_WAITING
     kept: KeptStates = field(default_factory=lambda: KeptStates(max_bytes=KEPT_BYTES))
+    observe: Callable[[float], object] = float
+    """Told how many questions each round steps together."""
     rounds: int = 0
     """Rounds computed so far, and the steps taken in them: their ratio shows how far requests share the work."""
     steps: int = 0
@@ -212,6 +214,7 @@ class Batcher:
         with self._wake:
             self.rounds += 1
             self.steps += len(asks)
+        self.observe(len(asks))
         for ask, state, piece in zip(asks, states, pieces, strict=True):
             ask.state = state
             ask.done += len(piece)

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from artifact.errors import (
     ArtifactError,
@@ -54,6 +55,7 @@ UNKNOWN_WORD = ProblemType("unknown-word", 404, "A word is not in the vocabulary
 UNKNOWN_MODEL = ProblemType("unknown-model", 404, "There is no such model or version")
 MODEL_CHOICE = ProblemType("model-choice", 409, "The request must say which model it asks")
 WRONG_KIND = ProblemType("wrong-kind", 409, "This kind of model does not answer this question")
+REQUEST_TIMEOUT = ProblemType("request-timeout", 408, "The request came too slowly")
 NOT_ACCEPTABLE = ProblemType("not-acceptable", 406, "The answer has none of the forms that are accepted")
 BODY_TOO_LARGE = ProblemType("body-too-large", 413, "The body is too large")
 URI_TOO_LONG = ProblemType("uri-too-long", 414, "The address is too long")
@@ -112,6 +114,11 @@ def respond_plain(status: HTTPStatus, detail: str, *, headers: Mapping[str, str]
     return respond_problem(body, headers=headers)
 
 
+async def send_problem(problem: ProblemError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with ``problem`` from outside the routes, as the ASGI layers before them do."""
+    await problem.respond()(scope, receive, send)
+
+
 def translate(error: WordkinError) -> ProblemError:
     """The HTTP face of an error from the artifact package."""
     match error:
@@ -144,6 +151,8 @@ async def _answer(request: Request, error: Exception) -> Response:
         case ProblemError():
             return error.respond()
         case WordkinError():
+            if isinstance(error, UnknownWords):
+                request.app.state.metrics.count_unknown_words(len(error.oov))
             return translate(error).respond()
         case RequestValidationError():
             return refuse([_describe(item) for item in error.errors()]).respond()

@@ -1,22 +1,27 @@
-"""What stands before the routes: request ids, limits on size, and the last net under everything that may fail."""
+"""Limits on what one request may be: its address, its body, the time that the body takes, and how much it may ask for."""
 
 from __future__ import annotations
 
-import logging
-import re
-import secrets
+import asyncio
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.errors import BODY_TOO_LARGE, INTERNAL_ERROR, URI_TOO_LONG, ProblemError, refuse
+from app.errors import (
+    BODY_TOO_LARGE,
+    OVERLOADED,
+    REQUEST_TIMEOUT,
+    URI_TOO_LONG,
+    ProblemError,
+    refuse,
+    send_problem,
+)
+from app.metrics import Metrics
 from app.settings import Settings
 
 MAX_URI_BYTES = 16_384
-REQUEST_ID = "x-request-id"
-_REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-
-logger = logging.getLogger(__name__)
+MAX_LENGTH_DIGITS = 18
+# What is left of a body is not read, so the connection cannot be used again.
+HANG_UP = {"connection": "close"}
 
 
 def check_top(top: int, settings: Settings, *, where: str) -> None:
@@ -33,81 +38,109 @@ def check_words(settings: Settings, *fields: tuple[str, int]) -> None:
         raise refuse([(["body", name], message) for name, count in fields if count], limit=settings.max_words)
 
 
-class Net:
-    """The outermost layer: gives each request an id, and answers what nothing else answered, without its details."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        asked = Headers(scope=scope).get(REQUEST_ID, "")
-        request_id = asked if _REQUEST_ID_FORM.match(asked) else secrets.token_hex(8)
-        started = False
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                MutableHeaders(scope=message)[REQUEST_ID] = request_id
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_with_id)
-        except Exception:
-            # The path may hold anything: ascii() keeps it on one line of the log.
-            logger.exception("request %s failed: %s %a", request_id, scope["method"], scope["path"][:200])
-            if started:
-                raise
-            problem = ProblemError(
-                INTERNAL_ERROR, f"the server's log has the cause under request {request_id}"
-            )
-            await problem.respond()(scope, receive, send_with_id)
-
-
 class Limits:
-    """Refuses addresses and bodies over their limits, a body without a stated length as soon as it has grown too far.
+    """ASGI: refuses addresses and bodies over their limits, a body without a stated length once it has grown too far.
 
-    Also lets HEAD through as GET; the server leaves the body out.
+    Bodies are read here, before anything waits for its turn, so that a client that sends slowly holds up nobody; what all
+    bodies together may take is bounded too. Also lets HEAD through as GET; the server leaves the body out.
     """
 
-    def __init__(self, app: ASGIApp, *, max_body_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_body_bytes: int,
+        max_held_bytes: int,
+        body_timeout_s: float,
+        metrics: Metrics,
+    ) -> None:
         self.app = app
         self.max_body_bytes = max_body_bytes
+        self.max_held_bytes = max_held_bytes
+        self.body_timeout_s = body_timeout_s
+        self.metrics = metrics
+        self._held_bytes = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        uri_bytes = len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"])
-        if uri_bytes > MAX_URI_BYTES:
+        chunks: list[bytes] = []
+        try:
+            if self._expects_body(scope):
+                if not await self._read(receive, chunks):
+                    return
+                receive = _replay(b"".join(chunks), receive)
+        except ProblemError as problem:
+            self._hold(-sum(map(len, chunks)))
+            await send_problem(problem, scope, receive, send)
+            return
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        try:
+            await self.app(inner, receive, send)
+        finally:
+            if inner is not scope:
+                scope["route"] = inner.get("route")
+            if chunks:
+                self._hold(-sum(map(len, chunks)))
+
+    def _expects_body(self, scope: Scope) -> bool:
+        """Whether a body follows the head. ProblemError for an address or a stated length over the limit."""
+        if len(scope.get("raw_path") or scope["path"]) + len(scope["query_string"]) > MAX_URI_BYTES:
             detail = f"an address may be {MAX_URI_BYTES} bytes long; POST takes longer questions"
-            problem = ProblemError(URI_TOO_LONG, detail, limit=MAX_URI_BYTES)
-            await problem.respond()(scope, receive, send)
-            return
-        stated = Headers(scope=scope).get("content-length", "0")
-        if stated.isascii() and stated.isdigit() and (len(stated) > 18 or int(stated) > self.max_body_bytes):
-            await self._too_large().respond()(scope, receive, send)
-            return
+            raise ProblemError(URI_TOO_LONG, detail, limit=MAX_URI_BYTES)
+        for name, value in scope["headers"]:
+            if name == b"content-length" and value.isdigit():
+                if len(value) > MAX_LENGTH_DIGITS or int(value) > self.max_body_bytes:
+                    raise self._too_large()
+                return int(value) > 0
+            if name == b"transfer-encoding":
+                return True
+        return False
+
+    async def _read(self, receive: Receive, chunks: list[bytes]) -> bool:
+        """Add the whole body to ``chunks``; False where the client went away. ProblemError where it goes too far."""
         received = 0
+        try:
+            async with asyncio.timeout(self.body_timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        self._hold(-received)
+                        return False
+                    if chunk := message.get("body", b""):
+                        chunks.append(chunk)
+                        received += len(chunk)
+                        self._hold(len(chunk))
+                        if received > self.max_body_bytes:
+                            raise self._too_large()
+                        if self._held_bytes > self.max_held_bytes:
+                            detail = "too many bodies are held; ask again later"
+                            raise ProblemError(OVERLOADED, detail, headers={**HANG_UP, "retry-after": "1"})
+                    if not message.get("more_body", False):
+                        return True
+        except TimeoutError:
+            detail = f"the body did not arrive within {self.body_timeout_s:g} seconds"
+            raise ProblemError(REQUEST_TIMEOUT, detail, headers=HANG_UP) from None
 
-        async def receive_some() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self.max_body_bytes:
-                raise self._too_large()
-            return message
-
-        if scope["method"] == "HEAD":
-            scope = {**scope, "method": "GET"}
-        await self.app(scope, receive_some, send)
+    def _hold(self, count: int) -> None:
+        self._held_bytes += count
+        self.metrics.bodies_bytes.inc(count)
 
     def _too_large(self) -> ProblemError:
         detail = f"a body may be {self.max_body_bytes} bytes long"
-        # What is left of the body is not read, so the connection cannot be used again.
-        return ProblemError(
-            BODY_TOO_LARGE, detail, headers={"connection": "close"}, limit=self.max_body_bytes
-        )
+        return ProblemError(BODY_TOO_LARGE, detail, headers=HANG_UP, limit=self.max_body_bytes)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives ``body`` and then goes on as the one that it was read from."""
+    given = False
+
+    async def receive_again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive_again

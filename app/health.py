@@ -6,7 +6,7 @@ import http.client
 import os
 import sys
 
-from app.settings import ENVIRONMENT_PREFIX
+from app.options import ENVIRONMENT_PREFIX
 
 TIMEOUT_S = 4.0
 

@@ -12,11 +12,14 @@ from app import __version__
 from app.batching import Batcher
 from app.catalog import Catalog
 from app.documentation import add_documentation
+from app.draining import Draining
 from app.errors import install_handlers
-from app.guards import Limits, Net
-from app.openai_errors import OpenAIErrors
+from app.keys import read_keys
+from app.layers import add_layers
+from app.metrics import Metrics
 from app.openapi import DESCRIPTION, publish_limits
-from app.routes import info, language, openai, operations, similarity, vectors, words
+from app.routes import inference, info, language, openai, operations, similarity, vectors, words
+from app.routes import metrics as metrics_routes
 from app.settings import Settings
 from app.watcher import Watcher
 
@@ -24,14 +27,20 @@ from app.watcher import Watcher
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI:
     """The server for ``settings``. When it starts it opens the models, unless it is given a ``catalog`` that has.
 
-    Starting raises WordkinError where nothing can be served.
+    Raises InputError where the keys cannot be read. Starting raises WordkinError where nothing can be served.
     """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.catalog = catalog or open_catalog(settings)
         watcher = Watcher(app.state.catalog, poll_seconds=settings.poll_seconds)
-        with Batcher() as app.state.batcher, watcher:
+        batcher = Batcher(observe=app.state.metrics.observe_batches("language"))
+        with (
+            batcher as app.state.batcher,
+            watcher,
+            app.state.metrics.watch(app.state.catalog),
+            app.state.draining.on_signals(drain_s=settings.drain_seconds),
+        ):
             yield
 
     app = FastAPI(
@@ -47,6 +56,9 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         generate_unique_id_function=_name_operation,
     )
     app.state.settings = settings
+    app.state.keys = read_keys(settings)
+    app.state.metrics = Metrics()
+    app.state.draining = Draining()
     install_handlers(app)
     for router in (
         words.router,
@@ -55,16 +67,15 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         language.router,
         operations.router,
         operations.health_router,
+        inference.router,
+        metrics_routes.router,
     ):
         app.include_router(router)
     for router in (info.router, openai.router, openai.models_router):
         app.include_router(router)
     add_documentation(app)
     publish_limits(app, settings)
-    # The middleware that is added last stands outermost.
-    app.add_middleware(Limits, max_body_bytes=settings.max_body_bytes)
-    app.add_middleware(Net)
-    app.add_middleware(OpenAIErrors)
+    add_layers(app, settings)
     return app
 
 

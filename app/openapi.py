@@ -19,6 +19,7 @@ from app.errors import (
     NOT_ACCEPTABLE,
     OVERLOADED,
     RATE_LIMITED,
+    REQUEST_TIMEOUT,
     UNAUTHORIZED,
     UNKNOWN_MODEL,
     UNKNOWN_WORD,
@@ -27,6 +28,7 @@ from app.errors import (
     WRONG_KIND,
     ProblemType,
 )
+from app.keys import describe_security
 from app.schemas import Problem
 from app.settings import Settings
 
@@ -59,10 +61,9 @@ LANGUAGE_PROBLEMS = (
     INVALID_REQUEST,
     EMPTY_QUERY,
     MODEL_UNAVAILABLE,
-    NOT_ACCEPTABLE,
     OVERLOADED,
 )
-BODY_PROBLEMS = (MALFORMED_JSON, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
+BODY_PROBLEMS = (MALFORMED_JSON, REQUEST_TIMEOUT, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE)
 # What the layers before the routes may answer.
 GUARD_PROBLEMS = (UNAUTHORIZED, FORBIDDEN, RATE_LIMITED, OVERLOADED)
 
@@ -72,6 +73,7 @@ _EXAMPLES: dict[str, dict[str, Any]] = {
     },
     UNAUTHORIZED.slug: {"detail": "a key is needed: Authorization: Bearer KEY, or X-API-Key: KEY"},
     FORBIDDEN.slug: {"detail": "this takes a key of scope admin; the one that was sent may only read"},
+    REQUEST_TIMEOUT.slug: {"detail": "the body did not arrive within 30 seconds"},
     RATE_LIMITED.slug: {"detail": "more than 100 requests a second; ask again in 1 second"},
     UNKNOWN_WORD.slug: {
         "detail": "not in the vocabulary: 'trukc'",
@@ -155,6 +157,9 @@ def publish_limits(app: FastAPI, settings: Settings) -> None:
             schemas["Problem"] = problem
             _fill_limits(schema, settings)
             _drop_own_validation_errors(schema)
+            if settings.keys or settings.keys_file:
+                schema["components"]["securitySchemes"] = describe_security()
+                schema["security"] = [{name: []} for name in describe_security()]
             for operation in (operation for item in schema["paths"].values() for operation in item.values()):
                 # What must be given comes first on the documentation page.
                 operation.get("parameters", []).sort(key=lambda parameter: not parameter["required"])

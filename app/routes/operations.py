@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from app.catalog import Catalog, Fault, Served
-from app.errors import INVALID_REQUEST, MODEL_UNAVAILABLE, UNKNOWN_MODEL, ProblemError
+from app.errors import INVALID_REQUEST, MODEL_UNAVAILABLE, OVERLOADED, UNKNOWN_MODEL
 from app.freshness import FreshRoute
 from app.openapi import document
-from app.routes.context import CatalogOf
+from app.routes.context import CatalogOf, ReadyShelf
 from app.schemas import Alive, ModelDetail, Models, ModelSummary, Name, Ready, Version, VersionFault
 
 router = APIRouter(tags=["operations"], route_class=FreshRoute)
@@ -55,13 +55,15 @@ async def check_live() -> Alive:
 
 
 @health_router.get(
-    "/health/ready", summary="Can questions be asked?", responses=document(MODEL_UNAVAILABLE, guarded=False)
+    "/health/ready",
+    summary="Can questions be asked?",
+    responses=document(MODEL_UNAVAILABLE, OVERLOADED, guarded=False),
 )
-async def check_ready(catalog: CatalogOf) -> Ready:
-    """200 where models are open; `degraded` where a newest version is broken and an older one serves, or none."""
-    shelf = catalog.shelf
-    if not shelf.served:
-        raise ProblemError(MODEL_UNAVAILABLE, "no model is open")
+async def check_ready(shelf: ReadyShelf) -> Ready:
+    """200 where models are open; `degraded` where a newest version is broken and an older one serves, or none.
+
+    503 once the server was told to stop, while it still answers, so that whoever shares out requests sends it no more.
+    """
     return Ready(
         status="degraded" if shelf.faults else "ready",
         models={name: served.version for name, served in shelf.served.items()},

@@ -129,10 +129,11 @@ def check_problem(response, status, slug=None):
 class Server:
     """python -m app in a process of its own."""
 
-    def __init__(self, *arguments, environment=None):
+    def __init__(self, *arguments, environment=None, out=None):
         self.process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "app", "--port", "0", *map(str, arguments)],
             env={**os.environ, **(environment or {})},
+            stdout=out,
             stderr=subprocess.PIPE,
             text=True,
         )
@@ -203,6 +204,13 @@ class Server:
                     return
             time.sleep(0.05)
         raise AssertionError("the server does not answer")
+
+
+def read_answer(connection):
+    """The answer that comes over a socket, which stays open."""
+    answer = http.client.HTTPResponse(connection)
+    answer.begin()
+    return Answer(answer.status, httpx.Headers(answer.getheaders()), answer.read())
 
 
 class Answer:

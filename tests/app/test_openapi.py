@@ -57,9 +57,14 @@ def test_every_route_is_there(schema):
         "get /health/live",
         "get /health/ready",
         "get /info",
+        "get /metrics",
         "get /v1/models",
         "get /v1/models/{model}",
         "post /v1/embeddings",
+        "get /v2",
+        "get /v2/health/live",
+        "get /v2/health/ready",
+        "get /v2/models/{name}/ready",
     }
 
 
