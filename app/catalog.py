@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from app.batching import available_threads
 from app.errors import MODEL_CHOICE, MODEL_UNAVAILABLE, UNKNOWN_MODEL, WRONG_KIND, ProblemError
 from app.open_versions import OpenVersions
 from app.reloads import Observer, Reload, ReloadResult
@@ -55,6 +56,8 @@ class Catalog:
             "embedding": settings.default_model,
             "language-model": settings.default_language_model,
         }
+        # One search at a time has all cores of a worker's share: what arrives meanwhile is joined into the next.
+        self._search_threads = max(1, available_threads() // settings.workers)
         self._older = OpenVersions(self._open, most=settings.max_open_versions)
         self._changing = threading.RLock()
         self._marks: dict[str, Mark] = {}
@@ -291,7 +294,9 @@ class Catalog:
         artifact = self._store.open(name, version)
         _read_ahead(artifact)
         is_embedding = artifact.manifest.kind == "embedding"
-        model = artifact.embedding() if is_embedding else artifact.language_model()
+        model = (
+            artifact.embedding(threads=self._search_threads) if is_embedding else artifact.language_model()
+        )
         return Served(name, version, artifact.manifest, model)
 
 

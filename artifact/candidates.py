@@ -34,19 +34,19 @@ class Candidates:
         self._began = False
 
     def add(self, scores: NDArray[np.float32], first_id: int) -> None:
-        """A block of ``scores`` [Q, n] of the ids from ``first_id``; -inf is never kept."""
-        count = scores.shape[1]
+        """A block of ``scores`` [n, Q] of the ids from ``first_id``; -inf is never kept."""
+        count, queries = scores.shape
         if not self._began and count >= self._keep:
             # Without a threshold the whole first block would have to be sorted.
             place = count - self._keep
-            lowest = np.partition(scores, place, axis=1)[:, place] - self._slack
+            lowest = np.partition(scores.T, place, axis=1)[:, place] - self._slack
             self._thresholds = np.maximum(lowest, _ANY_SCORE)
             self._began = True
-        hits = np.flatnonzero(scores >= self._thresholds[:, np.newaxis])
+        hits = np.flatnonzero(scores >= self._thresholds)
         if not len(hits):
             return
-        rows, columns = np.divmod(hits, count)
-        found = Found(rows.astype(np.int32), (columns + first_id).astype(np.int32), scores.reshape(-1)[hits])
+        ids, rows = np.divmod(hits, queries)
+        found = Found(rows.astype(np.int32), (ids + first_id).astype(np.int32), scores.reshape(-1)[hits])
         self._parts.append(found)
         self._pending += len(hits)
         if self._pending > self._most_pending:

@@ -153,18 +153,20 @@ class Search:
         step = min(max(_SCORES_AT_ONCE // Q, _LEAST_ROWS), _MOST_ROWS)
         candidates = Candidates(Q, keep, slack=2 * self._slack)
         buffer = np.empty(Q * step, dtype=np.float32)
+        columns = np.ascontiguousarray(units.T)
         for first in range(start, stop, step):
             end = min(first + step, stop)
             # float32 rows go to the product as they lie in the map; float16 ones are widened a block at a time.
             block = self._vectors[first:end].astype(np.float32, copy=False)
             norms, still = self._find_norms(first, end)
-            scores = buffer[: Q * (end - first)].reshape(Q, end - first)
+            # Rows by queries: for few queries BLAS is up to four times as fast as the other way round.
+            scores = buffer[: Q * (end - first)].reshape(end - first, Q)
             if units.shape[1] < Q:  # fewer divisions, and the block is small enough to copy
-                np.matmul(units, (block / norms[:, np.newaxis]).T, out=scores)
+                np.matmul(block / norms[:, np.newaxis], columns, out=scores)
             else:
-                np.matmul(units, block.T, out=scores)
-                scores /= norms
-            scores[:, still] = -np.inf
+                np.matmul(block, columns, out=scores)
+                scores /= norms[:, np.newaxis]
+            scores[still] = -np.inf
             left_out.strike(scores, first, end)
             candidates.add(scores, first)
         return candidates.finish()
@@ -218,10 +220,10 @@ class _LeftOut:
         return cls(places[order], ids[order])
 
     def strike(self, scores: NDArray[np.float32], first: int, end: int) -> None:
-        """Set what is left out to -inf in the ``scores`` of the rows from ``first`` to ``end``."""
+        """Set what is left out to -inf in ``scores`` [end - first, Q], of the rows from ``first`` to ``end``."""
         if len(self.ids):
             low, high = np.searchsorted(self.ids, (first, end))
-            scores[self.places[low:high], self.ids[low:high] - first] = -np.inf
+            scores[self.ids[low:high] - first, self.places[low:high]] = -np.inf
 
 
 def to_units(rows: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
