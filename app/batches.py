@@ -48,20 +48,21 @@ class Failure(BaseModel):
 
 @dataclass(frozen=True)
 class Batch(Generic[Query]):
-    """The questions of one body; ``is_many`` tells whether they came as ``queries``."""
+    """The questions of one request; ``is_many`` tells whether they came as ``queries``, ``where`` that they did in a body."""
 
     queries: Sequence[Query]
-    is_many: bool
+    is_many: bool = False
+    where: str = "body"
 
     def locate(self, place: int, *parts: str | int) -> Location:
         """Where a part of the query at ``place`` stands in the request."""
-        return ["body", *(("queries", place) if self.is_many else ()), *parts]
+        return [self.where, *(("queries", place) if self.is_many else ()), *parts]
 
     def check(
         self,
         settings: Settings,
         *,
-        count_words: Callable[[Query], Mapping[str, int]],
+        count_words: Callable[[Query], Mapping[str, int]] = lambda _: {},
         get_top: Callable[[Query], int] = lambda _: 0,
     ) -> None:
         """Refuse more queries, words in all of them together, or results, than this server allows.

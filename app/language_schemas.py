@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, FailFast, Field, StringConstraints, Tag
 
-from app.schemas import MAX_WORD_CHARACTERS, Answer, Body, Parameters, Top
+from app.batches import AT_MOST_A_BATCH, MANY, ONE, ONE_OR_MANY, Failure
+from app.schemas import MAX_WORD_CHARACTERS, Answer, Body, Parameters, Strict, Top, show
 
 MAX_STOPS = 16
 MAX_SEED = (1 << 53) - 1
@@ -30,9 +31,14 @@ Mixture = Annotated[
     bool,
     Field(description="Whether n-grams and the words said lately count too; false asks the network alone."),
 ]
-Probability = Annotated[
-    float, AfterValidator(lambda value: float(f"{value:.7g}")), Field(allow_inf_nan=False)
-]
+
+
+def round_probability(value: float) -> float:
+    """``value`` to the digits that an answer gives."""
+    return float(f"{value:.7g}")
+
+
+Probability = Annotated[float, AfterValidator(round_probability), Field(allow_inf_nan=False)]
 Unknown = Annotated[
     list[str],
     Field(
@@ -50,10 +56,8 @@ class NextParameters(Parameters):
     mixture: Mixture = True
 
 
-class NextBody(Body):
-    """The body of POST /next."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "the company said it", "top": 5}]})
+class NextQuery(Strict):
+    """What POST /next is asked."""
 
     text: Text
     top: Top = 10
@@ -61,21 +65,49 @@ class NextBody(Body):
     mixture: Mixture = True
 
 
-class ScoreBody(Body):
-    """The body of POST /score."""
+class NextBody(NextQuery, Body):
+    """The body of POST /next."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "the company said it"}]})
+    model_config = show({"text": "the company said it", "top": 5})
+
+
+class NextBatch(Body):
+    """The body of POST /next with several questions."""
+
+    model_config = show({"queries": [{"text": "the company"}, {"text": "the company said", "top": 3}]})
+
+    queries: Annotated[list[NextQuery], FailFast(), AT_MOST_A_BATCH]
+
+
+NextRequest = Annotated[Annotated[NextBody, Tag(ONE)] | Annotated[NextBatch, Tag(MANY)], ONE_OR_MANY]
+
+
+class ScoreQuery(Strict):
+    """What POST /score is asked."""
 
     text: Text
     mixture: Mixture = True
 
 
-class GenerateBody(Body):
-    """The body of POST /generate."""
+class ScoreBody(ScoreQuery, Body):
+    """The body of POST /score."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"text": "the company said it", "max_tokens": 20, "seed": 1}]}
-    )
+    model_config = show({"text": "the company said it"})
+
+
+class ScoreBatch(Body):
+    """The body of POST /score with several questions."""
+
+    model_config = show({"queries": [{"text": "the company said it"}, {"text": "it said"}]})
+
+    queries: Annotated[list[ScoreQuery], FailFast(), AT_MOST_A_BATCH]
+
+
+ScoreRequest = Annotated[Annotated[ScoreBody, Tag(ONE)] | Annotated[ScoreBatch, Tag(MANY)], ONE_OR_MANY]
+
+
+class GenerateQuery(Strict):
+    """What POST /generate is asked."""
 
     text: Text
     max_tokens: Annotated[
@@ -119,9 +151,29 @@ class GenerateBody(Body):
         ),
     ] = None
     mixture: Mixture = True
+
+
+class GenerateBody(GenerateQuery, Body):
+    """The body of POST /generate."""
+
+    model_config = show({"text": "the company said it", "max_tokens": 20, "seed": 1})
+
     stream: Annotated[
         bool, Field(description="Answer with server-sent events, word by word, instead of all at once.")
     ] = False
+
+
+class GenerateBatch(Body):
+    """The body of POST /generate with several questions."""
+
+    model_config = show({"queries": [{"text": "the company", "max_tokens": 5, "seed": 1}]})
+
+    queries: Annotated[list[GenerateQuery], FailFast(), AT_MOST_A_BATCH]
+
+
+GenerateRequest = Annotated[
+    Annotated[GenerateBody, Tag(ONE)] | Annotated[GenerateBatch, Tag(MANY)], ONE_OR_MANY
+]
 
 
 class PredictedWord(BaseModel):
@@ -131,14 +183,14 @@ class PredictedWord(BaseModel):
     probability: Annotated[Probability, Field(examples=[0.12])]
 
 
-class LanguageAnswer(Answer):
+class LanguageResult(BaseModel):
     """What every answer of a language model carries."""
 
     mixture: Annotated[bool, Field(description="Whether n-grams and recent words were mixed in.")]
     unknown: Unknown
 
 
-class NextWords(LanguageAnswer):
+class NextResult(LanguageResult):
     """The likeliest next words, by falling probability; ties stand in the order of the vocabulary."""
 
     results: list[PredictedWord]
@@ -149,6 +201,16 @@ class NextWords(LanguageAnswer):
             examples=[0.31],
         ),
     ]
+
+
+class NextWords(NextResult, Answer):
+    """The likeliest next words, by falling probability; ties stand in the order of the vocabulary."""
+
+
+class NextWordsBatch(Answer):
+    """An answer for each of the queries, in their order."""
+
+    answers: list[NextResult | Failure]
 
 
 class ScoredWordOfText(BaseModel):
@@ -164,7 +226,7 @@ class ScoredWordOfText(BaseModel):
     ]
 
 
-class Scores(LanguageAnswer):
+class ScoreResult(LanguageResult):
     """How probable each word of the text is after all before it."""
 
     tokens: list[ScoredWordOfText]
@@ -173,7 +235,17 @@ class Scores(LanguageAnswer):
     ]
 
 
-class Generated(LanguageAnswer):
+class Scores(ScoreResult, Answer):
+    """How probable each word of the text is after all before it."""
+
+
+class ScoresBatch(Answer):
+    """An answer for each of the queries, in their order."""
+
+    answers: list[ScoreResult | Failure]
+
+
+class GenerateResult(LanguageResult):
     """A text that goes on from the one that was sent."""
 
     text: Annotated[
@@ -187,3 +259,13 @@ class Generated(LanguageAnswer):
     ]
     tokens: Annotated[int, Field(description="How many words were drawn.", examples=[3])]
     seed: Annotated[int, Field(description="The seed that draws this text again.", examples=[1])]
+
+
+class Generated(GenerateResult, Answer):
+    """A text that goes on from the one that was sent."""
+
+
+class GeneratedBatch(Answer):
+    """An answer for each of the queries, in their order."""
+
+    answers: list[GenerateResult | Failure]

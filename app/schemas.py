@@ -155,6 +155,9 @@ class ModelSummary(BaseModel):
         str, Field(description="The version that answers.", examples=["20260102T030405Z-0a1b2c3d"])
     ]
     versions: Annotated[list[str], Field(description="Every published version, oldest first.")]
+    pinned: Annotated[
+        str | None, Field(description="The version it is held to. Null: the newest good one is served.")
+    ]
     default: Annotated[bool, Field(description="Whether it answers where a request names no model.")]
     created: Annotated[str, Field(description="UTC.", examples=["20260102T030405Z"])]
     words: Annotated[int, Field(description="The size of the vocabulary.", examples=[4096])]

@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator
-from functools import partial
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-from app.batching import Batcher
+from app.batches import Batch
+from app.batching import Batcher, Question
 from app.catalog import Catalog, Served
 from app.errors import ProblemError, refuse, translate
 from app.freshness import VersionedRoute
-from app.guards import check_top
-from app.language_questions import GenerateAnswer, NextAnswer, ask_generate, ask_next, ask_score
+from app.language_answers import ask_all, tell_generated, tell_next, tell_score
+from app.language_questions import ask_generate, ask_next, ask_score
 from app.language_schemas import (
     MAX_SEED,
+    GenerateBatch,
     GenerateBody,
     Generated,
-    NextBody,
+    GeneratedBatch,
+    GenerateQuery,
+    GenerateRequest,
+    NextBatch,
     NextParameters,
+    NextQuery,
+    NextRequest,
     NextWords,
-    PredictedWord,
-    ScoreBody,
-    ScoredWordOfText,
+    NextWordsBatch,
+    ScoreBatch,
+    ScoreQuery,
+    ScoreRequest,
     Scores,
+    ScoresBatch,
 )
 from app.openapi import BODY_PROBLEMS, LANGUAGE_PROBLEMS, document
 from app.routes.context import BatcherOf, CatalogOf, SettingsOf
 from app.settings import Settings
 from artifact.errors import WordkinError
-from artifact.language import TextScore
 from artifact.sampling import Sampling
 
 EVENT_STREAM = "text/event-stream"
@@ -44,50 +51,73 @@ asks = document(*LANGUAGE_PROBLEMS)
 asks_with_body = document(*LANGUAGE_PROBLEMS, *BODY_PROBLEMS)
 
 
-@router.get("/next", summary="The next word", responses=asks)
+@router.get("/next", summary="The next word", response_model=NextWords, responses=asks)
 async def get_next(
     query: Annotated[NextParameters, Query()], catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
-) -> NextWords:
+) -> Response:
     """The likeliest words after `text`, with their probabilities over the whole vocabulary.
 
     <unk> and <eos> are never listed; `remaining` is the probability of all that is not. Unknown words of the text are
     read as <unk> and named in `unknown`. `prefix` completes a word that was begun.
     """
-    return await _predict(query, catalog, settings, batcher, where="query")
+    batch: Batch[NextParameters] = Batch([query], where="query")
+    _check(batch, settings)
+    served = await _find(catalog, query.model, query.version)
+    return await _predict(served, batch, batcher)
 
 
-@router.post("/next", summary="The next word, for longer texts", responses=asks_with_body)
+@router.post(
+    "/next",
+    summary="The next word, for longer texts",
+    response_model=NextWords | NextWordsBatch,
+    responses=asks_with_body,
+)
 async def post_next(
-    body: NextBody, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
-) -> NextWords:
-    """As GET /next. A text that goes on from one that was sent before is not read again from its beginning."""
-    return await _predict(body, catalog, settings, batcher, where="body")
+    body: NextRequest, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
+) -> Response:
+    """As GET /next. A text that goes on from one that was sent before is not read again from its beginning.
+
+    `queries` asks about several texts at once.
+    """
+    queries = body.queries if isinstance(body, NextBatch) else [body]
+    batch: Batch[NextQuery] = Batch(queries, is_many=isinstance(body, NextBatch))
+    _check(batch, settings)
+    served = await _find(catalog, body.model, body.version)
+    return await _predict(served, batch, batcher)
 
 
-@router.post("/score", summary="How probable a text is", responses=asks_with_body)
-async def post_score(body: ScoreBody, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf) -> Scores:
+@router.post(
+    "/score",
+    summary="How probable a text is",
+    response_model=Scores | ScoresBatch,
+    responses=asks_with_body,
+)
+async def post_score(
+    body: ScoreRequest, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
+) -> Response:
     """ln p of each word of `text` after all before it, and the perplexity of the text.
 
-    A line break is the word <eos>; a text without one at its end leaves its last line open.
+    A line break is the word <eos>; a text without one at its end leaves its last line open. `queries` asks about several
+    texts at once.
     """
-    _check_text(body.text, settings, where="body")
+    queries = body.queries if isinstance(body, ScoreBatch) else [body]
+    batch: Batch[ScoreQuery] = Batch(queries, is_many=isinstance(body, ScoreBatch))
+    _check(batch, settings)
     served = await _find(catalog, body.model, body.version)
     model = served.language_model
-    score: TextScore = await batcher.answer(ask_score(model, body.text, mixture=body.mixture))
-    return Scores(
-        model=served.name,
-        version=served.version,
-        mixture=body.mixture and model.mixture is not None,
-        unknown=score.unknown,
-        tokens=[ScoredWordOfText(token=token, log_probability=log) for token, log in score.tokens],
-        perplexity=score.perplexity,
+    answers = await ask_all(
+        batcher,
+        batch.queries,
+        lambda query: ask_score(model, query.text, mixture=query.mixture),
+        lambda query, score: tell_score(model, score, mixture=query.mixture),
     )
+    return batch.respond(served, answers)
 
 
 @router.post(
     "/generate",
     summary="A text that goes on",
-    response_model=Generated,
+    response_model=Generated | GeneratedBatch,
     responses={
         200: {
             "content": {
@@ -104,44 +134,58 @@ async def post_score(body: ScoreBody, catalog: CatalogOf, settings: SettingsOf, 
     },
 )
 async def post_generate(
-    body: GenerateBody, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
-) -> Generated | Response:
+    body: GenerateRequest, catalog: CatalogOf, settings: SettingsOf, batcher: BatcherOf
+) -> Response:
     """Words drawn one after another, each by its probability after all before it. <unk> is never drawn.
 
-    With `stream`, server-sent events show the text as it comes.
+    With `stream`, server-sent events show the text as it comes. `queries` draws several texts at once, which are not
+    streamed.
     """
-    _check_text(body.text, settings, where="body")
-    if body.max_tokens > settings.max_words:
-        message = f"Input should be at most {settings.max_words}"
-        raise refuse([(["body", "max_tokens"], message)], limit=settings.max_words)
+    queries = body.queries if isinstance(body, GenerateBatch) else [body]
+    batch: Batch[GenerateQuery] = Batch(queries, is_many=isinstance(body, GenerateBatch))
+    _check(batch, settings)
+    batch.check(settings, count_words=lambda query: {"max_tokens": query.max_tokens})
     served = await _find(catalog, body.model, body.version)
-    ask = partial(
-        ask_generate,
-        served.language_model,
-        body.text,
-        kept=batcher.kept,
-        max_tokens=body.max_tokens,
-        sampling=Sampling(temperature=body.temperature, top_k=body.top_k, top_p=body.top_p),
-        seed=(seed := secrets.randbelow(MAX_SEED) if body.seed is None else body.seed),
-        stop=body.stop or (),
-        mixture=body.mixture,
+    if isinstance(body, GenerateBody) and body.stream:
+        return await _stream(served, body, batcher)
+    seeded = [(query, _seed(query)) for query in batch.queries]
+    answers = await ask_all(
+        batcher,
+        seeded,
+        lambda pair: _draw(served, pair[0], batcher, seed=pair[1]),
+        lambda pair, answer: tell_generated(
+            served.language_model, answer, mixture=pair[0].mixture, seed=pair[1]
+        ),
     )
+    return batch.respond(served, answers)
 
-    def tell(answer: GenerateAnswer) -> Generated:
-        return Generated(
-            model=served.name,
-            version=served.version,
-            mixture=body.mixture and served.language_model.mixture is not None,
-            unknown=answer.unknown,
-            text=answer.text,
-            finish_reason=answer.finish_reason,
-            tokens=answer.tokens,
-            seed=seed,
+
+async def _predict(
+    served: Served, batch: Batch[NextParameters] | Batch[NextQuery], batcher: Batcher
+) -> Response:
+    model = served.language_model
+    queries: Sequence[NextParameters | NextQuery] = batch.queries
+
+    def ask(query: NextParameters | NextQuery) -> Question:
+        return ask_next(
+            model,
+            query.text,
+            kept=batcher.kept,
+            top=query.top,
+            prefix=query.prefix,
+            mixture=query.mixture,
         )
 
-    if not body.stream:
-        return tell(await batcher.answer(ask()))
-    items = batcher.stream(lambda show: ask(show=show))
+    answers = await ask_all(
+        batcher, queries, ask, lambda query, answer: tell_next(model, answer, mixture=query.mixture)
+    )
+    return batch.respond(served, answers)
+
+
+async def _stream(served: Served, body: GenerateBody, batcher: Batcher) -> Response:
+    """Server-sent events: the pieces of the text as they come, then the answer, or what went wrong."""
+    seed = _seed(body)
+    items = batcher.stream(lambda show: _draw(served, body, batcher, seed=seed, show=show))
     # Mistakes show with the first item, and can still be answered as such.
     first = await anext(items)
 
@@ -151,7 +195,8 @@ async def post_generate(
             while isinstance(item, str):
                 yield _write_event("piece", {"text": item})
                 item = await anext(items)
-            yield _write_event("end", tell(item).model_dump())
+            told = tell_generated(served.language_model, item, mixture=body.mixture, seed=seed)
+            yield _write_event("end", {"model": served.name, "version": served.version, **told})
         except WordkinError as error:
             yield _write_event("error", translate(error).describe())
         except ProblemError as error:
@@ -162,25 +207,29 @@ async def post_generate(
     return StreamingResponse(write(), media_type=EVENT_STREAM, headers={"cache-control": "no-store"})
 
 
-async def _predict(
-    asked: NextParameters | NextBody, catalog: Catalog, settings: Settings, batcher: Batcher, *, where: str
-) -> NextWords:
-    check_top(asked.top, settings, where=where)
-    _check_text(asked.text, settings, where=where)
-    served = await _find(catalog, asked.model, asked.version)
-    model = served.language_model
-    question = ask_next(
-        model, asked.text, kept=batcher.kept, top=asked.top, prefix=asked.prefix, mixture=asked.mixture
+def _draw(
+    served: Served,
+    query: GenerateQuery,
+    batcher: Batcher,
+    *,
+    seed: int,
+    show: Callable[[str], None] = lambda _: None,
+) -> Question:
+    return ask_generate(
+        served.language_model,
+        query.text,
+        kept=batcher.kept,
+        max_tokens=query.max_tokens,
+        sampling=Sampling(temperature=query.temperature, top_k=query.top_k, top_p=query.top_p),
+        seed=seed,
+        stop=query.stop or (),
+        mixture=query.mixture,
+        show=show,
     )
-    answer: NextAnswer = await batcher.answer(question)
-    return NextWords(
-        model=served.name,
-        version=served.version,
-        mixture=asked.mixture and model.mixture is not None,
-        unknown=answer.unknown,
-        results=[PredictedWord(word=word, probability=probability) for word, probability in answer.words],
-        remaining=answer.remaining,
-    )
+
+
+def _seed(query: GenerateQuery) -> int:
+    return secrets.randbelow(MAX_SEED) if query.seed is None else query.seed
 
 
 async def _find(catalog: Catalog, model: str | None, version: str | None) -> Served:
@@ -190,10 +239,13 @@ async def _find(catalog: Catalog, model: str | None, version: str | None) -> Ser
     return await run_in_threadpool(catalog.find, "language-model", model=model, version=version)
 
 
-def _check_text(text: str, settings: Settings, *, where: str) -> None:
-    if len(text) > settings.max_text_characters:
-        message = f"String should have at most {settings.max_text_characters} characters"
-        raise refuse([([where, "text"], message)], limit=settings.max_text_characters)
+def _check(batch: Batch[Any], settings: Settings) -> None:
+    """Refuse more questions, results or longer texts than this server takes."""
+    batch.check(settings, get_top=lambda query: getattr(query, "top", 0))
+    for place, query in enumerate(batch.queries):
+        if len(query.text) > settings.max_text_characters:
+            message = f"String should have at most {settings.max_text_characters} characters"
+            raise refuse([(batch.locate(place, "text"), message)], limit=settings.max_text_characters)
 
 
 def _write_event(name: str, data: dict[str, Any]) -> bytes:

@@ -260,3 +260,50 @@ def test_any_text_has_a_next_word(client, text, prefix, mixture):
     assert 0 <= listed <= 1 + 1e-5
     assert listed + body["remaining"] == pytest.approx(1, abs=1e-5)
     assert not {"<unk>", "<eos>"} & {result["word"] for result in body["results"]}
+
+
+SEVERAL = {
+    "/next": [{"text": TEXT, "top": 3}, {"text": "the company", "mixture": False}, {"text": ""}],
+    "/score": [{"text": TEXT}, {"text": "it said\n", "mixture": False}],
+    "/generate": [{"text": TEXT, "max_tokens": 4, "seed": 1}, {"text": "it", "seed": 2, "temperature": 0}],
+}
+
+
+@pytest.mark.parametrize(("path", "queries"), SEVERAL.items(), ids=SEVERAL)
+def test_several_questions_are_answered_as_each_alone(client, model, path, queries):
+    body = client.post(path, queries=queries).json()
+    assert (body["model"], body["version"]) == ("news", model.version)
+    alone = [client.post(path, **query).json() for query in queries]
+    assert [{"model": "news", "version": model.version, **answer} for answer in body["answers"]] == alone
+
+
+def test_a_question_without_an_answer_leaves_the_others_theirs(client):
+    good, bad = client.post("/score", queries=[{"text": TEXT}, {"text": ""}]).json()["answers"]
+    assert "perplexity" in good
+    assert bad == {"problem": client.post("/score", text="").json()}
+    assert bad["problem"]["status"] == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "location"),
+    [
+        ("/next", {"text": "a", "top": 1001}, ["body", "queries", 1, "top"]),
+        ("/next", {"text": "a" * 9_001}, ["body", "queries", 1, "text"]),
+        ("/score", {"text": "a" * 9_001}, ["body", "queries", 1, "text"]),
+        ("/generate", {"text": "a", "stream": True}, ["body", "queries", 1]),
+        ("/generate", {"text": "a", "max_tokens": 1001}, ["body", "queries"]),
+        ("/generate", {"text": "a", "max_tokens": 0}, ["body", "queries", 1, "max_tokens"]),
+    ],
+)
+def test_wrong_questions_among_several(client, path, query, location):
+    answer = client.post(path, queries=[{"text": "a"}, query])
+    assert check_problem(answer, 422, "invalid-request")["errors"][0]["location"] == location
+
+
+def test_many_questions_in_one_body_do_not_fill_the_queue(root):
+    with Client(create_app(Settings(store=str(root)))) as client:
+        client.app.state.batcher.most_waiting = 40
+        answer = client.post("/next", queries=[{"text": "the", "top": 1}] * 200)
+        assert len(answer.json()["answers"]) == 200
+        client.app.state.batcher.most_waiting = 0
+        check_problem(client.post("/next", queries=[{"text": "the"}] * 3), 503, "overloaded")
