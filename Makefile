@@ -35,7 +35,7 @@ test-gpu: $(VENV)/.cuda
 
 # The official clients of OpenAI's interface, LangChain's and LlamaIndex's, against a real server.
 test-clients: $(VENV)/.clients
-	$(BIN)/python -m pytest -m clients tests/app/test_clients.py
+	$(BIN)/python -m pytest -m clients
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -56,6 +56,7 @@ class Info(BaseModel):
     name: Literal["wordkin"] = "wordkin"
     release: Annotated[str, Field(examples=[__version__])]
     artifact_format_version: Annotated[int, Field(examples=[FORMAT_VERSION])]
+    needs_key: Annotated[bool, Field(description="Whether questions need an API key.")]
     limits: Annotated[
         dict[str, int],
         Field(
@@ -75,6 +76,7 @@ def get_info(catalog: CatalogOf, settings: SettingsOf) -> Info:
     return Info(
         release=__version__,
         artifact_format_version=FORMAT_VERSION,
+        needs_key=bool(settings.keys or settings.keys_file),
         limits=list_limits(settings),
         interfaces=["wordkin", "openai"],
         models=[_describe(served) for served in catalog.shelf.served.values()],

@@ -6,8 +6,10 @@ import os
 import numpy as np
 import pytest
 
+from app.keys import draw_key
 from artifact.store import Store
 from artifact.texts import embed_texts
+from tests.app.serving import Server
 
 pytestmark = [pytest.mark.clients, pytest.mark.filterwarnings("ignore")]
 TEXTS = ["The car and the truck", "서울 king", "queen"]
@@ -76,6 +78,21 @@ class TestOpenAI:
         assert (caught.value.type, caught.value.code) == ("invalid_request_error", "unknown_words")
         with pytest.raises(openai.NotFoundError):
             client.chat.completions.create(model="sample", messages=[{"role": "user", "content": "car"}])
+
+    def test_a_key_that_is_none_of_the_server(self, openai, sample_root, version):
+        secret, key = draw_key("clients", "read")
+        environment = {"WORDKIN_CACHE": str(sample_root.parent / "cache")}
+        with Server("--store", sample_root, "--keys", key.format(), environment=environment) as running:
+            running.wait()
+            url = f"http://127.0.0.1:{running.port}/v1"
+            with openai.OpenAI(base_url=url, api_key=secret, max_retries=0) as client:
+                assert client.embeddings.create(model="sample", input="car").version == version
+            with (
+                openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client,
+                pytest.raises(openai.AuthenticationError) as caught,
+            ):
+                client.embeddings.create(model="sample", input="car")
+            assert caught.value.code == "invalid_api_key"
 
     def test_the_asynchronous_client(self, openai, base_url, expected):
         import asyncio

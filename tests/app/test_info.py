@@ -1,4 +1,5 @@
 from app import __version__
+from app.keys import draw_key
 from artifact.manifest import FORMAT_VERSION
 from tests.app.serving import TOKENS, check_problem, publish
 
@@ -8,6 +9,7 @@ def test_what_the_server_is(client, version):
     assert info["name"] == "wordkin"
     assert info["release"] == __version__
     assert info["artifact_format_version"] == FORMAT_VERSION
+    assert info["needs_key"] is False
     assert "openai" in info["interfaces"]
     sample, story = info["models"]
     assert sample == {
@@ -32,6 +34,17 @@ def test_the_limits_are_those_that_hold(root, open_client):
     word = "w" * limits["max_word_characters"]
     check_problem(client.get("/similar", word=word), 404, "unknown-word")
     check_problem(client.get("/similar", word=word + "w"), 422, "invalid-request")
+
+
+def test_a_server_with_keys_says_so(root, open_client):
+    publish(root, "sample")
+    secret, key = draw_key("reader", "read")
+    client = open_client(keys=key.format())
+    check_problem(client.get("/info"), 401, "unauthorized")
+    info = client.request("GET", "/info", headers={"x-api-key": secret}).json()
+    assert info["needs_key"] is True
+    assert secret not in str(info)
+    assert key.sha256 not in str(info)
 
 
 def test_it_takes_no_parameters(client):

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from app.keys import draw_key
 from artifact.embedding import Embedding
 from artifact.store import Store
 from artifact.texts import embed_texts
@@ -165,6 +166,22 @@ def test_more_texts_than_the_limit(root, open_client):
 )  # fmt: skip
 def test_every_error_has_the_shape(client, method, path, options, status, code):
     check_error(client.request(method, path, **options), status, code=code)
+
+
+def test_keys_and_rates_have_it_too(root, open_client):
+    publish(root, "sample")
+    secret, key = draw_key("reader", "read")
+    client = open_client(keys=key.format(), rate_limit=2)
+    answer = embed(client, "car")
+    check_error(answer, 401, code="invalid_api_key")
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    check_error(client.get("/v1/models"), 401, code="invalid_api_key")
+    headers = {"authorization": f"Bearer {secret}"}
+    body = {"model": "sample", "input": "car"}
+    answers = [client.request("POST", "/v1/embeddings", json=body, headers=headers) for _ in range(4)]
+    assert [answer.status_code for answer in answers[:2]] == [200, 200]
+    check_error(answers[3], 429, kind="rate_limit_error", code="rate_limit_exceeded")
+    assert answers[3].headers["retry-after"]
 
 
 def test_an_unforeseen_failure_has_it_too(client, monkeypatch, caplog):
