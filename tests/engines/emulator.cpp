@@ -3,6 +3,8 @@
 
 #include "kernels.cu"
 
+constexpr unsigned SHARED_BYTES = ROWS * STRIDE * 16 + sizeof(Scores) + sizeof(Notes);
+
 extern "C" unsigned shared_bytes() { return SHARED_BYTES; }
 
 extern "C" int emulate(int grid, unsigned order, float4* inputs, float4* outputs, const uint32* tokens, long long first_word,

@@ -1,5 +1,10 @@
 """The kernels compute what the plain models compute: on the CPU, through cuda_on_cpu.h, and on a GPU where there is one."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from engines.emulated_device import COMPILER, EmulatedDevice
@@ -10,6 +15,7 @@ from hypothesis import strategies as st
 from trainer.engines.gpu import GpuLearner
 from trainer.recipes import WordVectorSettings
 
+TESTS = Path(__file__).parent.parent
 needs_compiler = pytest.mark.skipif(
     COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
 )
@@ -51,8 +57,12 @@ def compare(device, lines, seed, **options):
         assert not device.read(table)[:, learner.settings.dim :].any()
 
 
+def describe(options):
+    return f"{options['model']}-{options['dim']}"
+
+
 @needs_compiler
-@pytest.mark.parametrize("options", KINDS, ids=lambda options: f"{options['model']}-{options['dim']}")
+@pytest.mark.parametrize("options", KINDS, ids=describe)
 @settings(
     deadline=None,
     max_examples=5,
@@ -65,3 +75,60 @@ def compare(device, lines, seed, **options):
 )
 def test_a_piece_of_training_is_what_the_plain_models_compute(folder, options, lines, seed, order):
     compare(EmulatedDevice(folder, order=order), lines, seed, **options)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("options", KINDS, ids=describe)
+def test_a_gpu_computes_the_same(gpu, options):
+    from trainer.engines.cupy_device import CupyDevice
+
+    rng = np.random.default_rng(3)
+    for seed in range(3):
+        lines = [rng.integers(-1, 12, size).tolist() for size in rng.integers(1, 400, 12)]
+        compare(CupyDevice(), lines, seed, **options)
+
+
+@needs_compiler
+def test_nothing_is_read_or_written_out_of_bounds(tmp_path):
+    """In a process of its own, where the address sanitizer watches the tables, the text and the shared memory."""
+    flags = ("-fsanitize=address", "-fno-omit-frame-pointer", "-g")
+    probe = tmp_path / "probe.cpp"
+    probe.write_text("int main() { return 0; }")
+    made = subprocess.run(
+        [COMPILER, *flags, probe, "-o", tmp_path / "probe"], check=False, capture_output=True
+    )
+    asked = subprocess.run(
+        [COMPILER, "-print-file-name=libasan.so"], check=False, capture_output=True, text=True
+    )
+    library = Path(asked.stdout.strip())
+    if made.returncode or not library.is_absolute():
+        pytest.skip("this C++ compiler has no address sanitizer")
+    environment = os.environ | {
+        "LD_PRELOAD": str(library),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)]),
+    }
+    for cut, expected in ((0, "all\n"), (2, "")):
+        arguments = [tmp_path, " ".join(flags), cut]
+        command = [sys.executable, "-m", "engines.test_gpu_kernels", *map(str, arguments)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        assert done.stdout == expected, done.stderr[-3000:]
+        assert ("AddressSanitizer: heap-buffer-overflow" in done.stderr) == bool(cut)
+
+
+def run_all(folder, flags, cut):
+    """Both models on a text whose lines are short and long; with `cut`, a table that is too short."""
+    rng = np.random.default_rng(5)
+    lines = [rng.integers(-1, 12, size).tolist() for size in (1, 2, 3, 40, 300, 1, 17)] + [[11, 0, 11]]
+    for options in KINDS[1::4]:
+        device = EmulatedDevice(Path(folder), flags=tuple(flags.split()))
+        learner = GpuLearner(make_corpus(lines, 12), WordVectorSettings(**options), device, blocks=1)
+        if cut:
+            learner._keep = learner._keep[:cut].copy()
+        measured = device.read(learner._launch(learner._take(0, 1), 0, 1))
+        assert measured[0, 0] > 0
+    print("all")
+
+
+if __name__ == "__main__":
+    run_all(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -189,7 +189,8 @@ class GpuLearner:
         return measured
 
     def _take(self, first: int, last: int) -> tuple[Any, int, list[Any]]:
-        return self._feed.take(0, 0) if self._feed.complete else self._feed.take(*self._in_epoch(first, last))
+        in_epoch = (0, self._pieces) if self._feed.complete else self._in_epoch(first, last)
+        return self._feed.take(*in_epoch)
 
     def _next_stop(self, first: int) -> int:
         """Where the pieces end that are trained on from `first` on: with their epoch while text is being copied."""

@@ -9,7 +9,7 @@
 // 2021, doi 10.1145/3447818.3460373). Thread blocks share the tables without locks (Hogwild, Niu et al. 2011,
 // arXiv 1106.5730); every update is an atomic addition, so none is lost.
 //
-// Compiled for one setting at a time (plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
+// Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
 // 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
 // of two up to 32), SKIPGRAM (0 or 1), PIECE (raw words).
 
@@ -96,7 +96,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) train_pieces(
     work.near = work.states + STATE_ROWS * STRIDE;
     work.errors = work.near + NEAR_ROWS * STRIDE;
     work.negatives = work.errors + ERROR_ROWS * STRIDE;
-    work.scores = reinterpret_cast<Scores*>(work.negatives + NEGATIVES * STRIDE);
+    work.scores = reinterpret_cast<Scores*>(memory + ROWS * STRIDE);
     work.notes = reinterpret_cast<Notes*>(work.scores + 1);
     float* scores = reinterpret_cast<float*>(work.scores);  // what is never written in it counts nothing
     for (unsigned i = threadIdx.x; i < sizeof(Scores) / 4; i += THREADS) scores[i] = 0.f;
@@ -109,6 +109,3 @@ extern "C" __global__ void __launch_bounds__(THREADS) train_pieces(
         train_piece(task, work, piece, measured + 2 * (piece - first_piece));
     }
 }
-
-// How many bytes of shared memory train_pieces needs: plan.py works out the same.
-extern "C" __global__ void measure_shared(unsigned* bytes) { *bytes = SHARED_BYTES; }

@@ -90,6 +90,8 @@ class TokenFeed:
 
     def take(self, first: int, last: int) -> tuple[Any, int, list[Any]]:
         """Pieces ``first:last``: the array on the device, the word that it begins with, and the events to wait for."""
+        if first == last:
+            return self._buffers[0].target if self._whole is None else self._whole, 0, []
         self.stage(first, last)
         if self._whole is not None:
             events, self._events = self._events, []

@@ -38,12 +38,11 @@ struct Notes {
     int count;                          // words of the chunk
 };
 
-// The rows, in float4s, and the scores.
+// Shared memory holds ROWS rows of STRIDE float4s, then Scores, then Notes: Plan.shared_bytes in all.
 constexpr int STATE_ROWS = BLOCK;                     // hidden vectors (CBOW) or the words in the middle (skip-gram)
 constexpr int NEAR_ROWS = RING;                       // context rows (CBOW, a ring) or the words around (skip-gram)
 constexpr int ERROR_ROWS = SKIPGRAM ? 0 : RING;       // errors (CBOW, a ring)
 constexpr int ROWS = STATE_ROWS + NEAR_ROWS + ERROR_ROWS + NEGATIVES;
-constexpr int BAND = SKIPGRAM ? NEAR4 : 0;
 
 struct Scores {                               // gradients, by state and by row, so that four of either are one load
     float by_state[BLOCK][NEGATIVES4];        // of negative k for state i
@@ -52,8 +51,6 @@ struct Scores {                               // gradients, by state and by row,
     float near_by_lane[SKIPGRAM ? NEAR4 : 1][BLOCK];
     float targets[BLOCK];                     // of its own word (CBOW)
 };
-
-constexpr unsigned SHARED_BYTES = ROWS * STRIDE * 16 + sizeof(Scores) + sizeof(Notes);
 
 struct Work {
     float4 *states, *near, *errors, *negatives;
