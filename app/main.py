@@ -18,7 +18,7 @@ from app.keys import read_keys
 from app.layers import add_layers
 from app.metrics import Metrics
 from app.openapi import DESCRIPTION, publish_limits
-from app.routes import inference, info, language, openai, operations, similarity, vectors, words
+from app.routes import inference, info, language, openai, operations, similarity, vectors, versions, words
 from app.routes import metrics as metrics_routes
 from app.settings import Settings
 from app.watcher import Watcher
@@ -67,6 +67,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         language.router,
         operations.router,
         operations.health_router,
+        versions.router,
         inference.router,
         metrics_routes.router,
     ):

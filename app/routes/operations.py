@@ -83,6 +83,7 @@ def _summarise(catalog: Catalog, served: Served) -> ModelSummary:
         kind=served.kind,
         version=served.version,
         versions=catalog.versions(served.name),
+        pinned=catalog.shelf.pins.get(served.name),
         default=catalog.is_default(served),
         created=manifest.created,
         words=len(served.vocabulary),
