@@ -18,6 +18,8 @@ from artifact.errors import InputError
 from artifact.formats.foreign import Foreign, NgramRows, Places, Rows, rows_at_once
 from artifact.formats.inert_pickle import Name, Thing, describe_array, describe_pickle, is_array
 from artifact.formats.ngram_means import mix_in_ngrams
+from artifact.formats.opening import GZIP
+from artifact.formats.remarks import Remarks
 from artifact.subwords import Ngrams
 
 FORMAT = "keyed-vectors"
@@ -34,6 +36,8 @@ def open_keyed_vectors(path: Path) -> Foreign:
     """The words, vectors and counts in ``path`` and the files beside it. Raises InputError, with how to convert others."""
     name = os.fsencode(path.name).decode("utf-8", "backslashreplace")
     with path.open("rb") as file:
+        if file.peek(2).startswith(GZIP):
+            raise InputError(f"{name}: unpack it first: other files may belong to it")
         root = describe_pickle(file, name=name)
     if not (
         isinstance(root, Thing)
@@ -64,6 +68,12 @@ def open_keyed_vectors(path: Path) -> Foreign:
         raise InputError(
             f"{name}: FastText of a gensim before 3.7, whose n-grams are hashed in a way of its own"
         )
+    remarks = Remarks()
+    if subwords is None and parts.has("vectors_ngrams"):
+        remarks.say(
+            "no-subwords",
+            "the vectors of n-grams are not in a form that is known here; unknown words will have no vectors",
+        )
     done = [0]
     return Foreign(
         format=FORMAT,
@@ -81,6 +91,7 @@ def open_keyed_vectors(path: Path) -> Foreign:
         precision="float16" if vectors.dtype == np.float16 else "float32",
         progress=lambda: (done[0] * vectors.shape[1] * vectors.dtype.itemsize, vectors.nbytes),
         subwords=subwords,
+        remarks=remarks,
     )
 
 
@@ -95,6 +106,10 @@ class _Parts:
         self.state = state
         self.name = name
         self._path = path
+
+    def has(self, key: str) -> bool:
+        """Whether there is an array of this name."""
+        return is_array(self.state.get(key)) or key in (self.state.get("__numpys") or ())
 
     def array(self, *keys: str) -> NDArray[Any] | None:
         """The first of ``keys`` that there is an array of. Raises InputError where it cannot be read."""

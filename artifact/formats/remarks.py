@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 KINDS = {
-    "duplicate-word": "stand more than once in NFC; the first of each was kept",
-    "white-space": "contain white space: they are found by name, but never in a text",
-    "broken-utf-8": "are not UTF-8; what could not be read became U+FFFD",
-    "line-break": "contain a line break and were left out",
-    "empty-word": "are empty and were left out",
-    "long-word": "are longer than 1,000 bytes and were left out",
+    "duplicate-word": "words that stand more than once, in NFC; the first of each was kept",
+    "white-space": "words with white space in them, found by name, but never in a text",
+    "broken-utf-8": "words that are not UTF-8; what could not be read became U+FFFD",
+    "line-break": "words with a line break in them, left out",
+    "empty-word": "empty words, left out",
+    "long-word": "words longer than 1,000 bytes, left out",
 }
 """What is said of words; ``Remarks.say`` says anything else."""
 
@@ -28,8 +28,7 @@ class Remark:
     def __str__(self) -> str:
         if self.kind not in KINDS:
             return self.text
-        words = "1 word" if self.count == 1 else f"{self.count:,} words"
-        return f"{words} {self.text} (first: {self.first})"
+        return f"{self.text}: {self.count:,} (first: {self.first})"
 
 
 class Remarks:

@@ -86,7 +86,7 @@ def _spell_marked(token: str) -> bytes:
     word = token.removeprefix(_SPACE_MARK)
     if not word or (token.startswith("<") and token.endswith(">")):
         return _encode(token)
-    return _encode(word if len(word) < len(token) else CONTINUED + token)
+    return _encode(word) if len(word) < len(token) else _continue(token)
 
 
 def _spell_bytes(token: str) -> bytes:
@@ -95,7 +95,12 @@ def _spell_bytes(token: str) -> bytes:
         return _encode(token)
     data = bytes(letters[letter] for letter in token)
     word = data.removeprefix(b" ")
-    return word if len(word) < len(data) and word.strip() else CONTINUED.encode() + data
+    return word if len(word) < len(data) and word.strip() else _continue(data.decode(errors="replace"))
+
+
+def _continue(piece: str) -> bytes:
+    """A piece without the mark of a word's beginning; punctuation is not one of a word."""
+    return _encode(CONTINUED + piece if piece[:1].isalnum() else piece)
 
 
 def _encode(token: str) -> bytes:

@@ -135,7 +135,7 @@ def test_things_are_described(tmp_path):
 
 def test_every_truncation_is_refused(tmp_path, monkeypatch):
     path = tmp_path / "kv"
-    whole = pickle_bytes(monkeypatch, **PLAIN)
+    whole = pickle_bytes(monkeypatch, index_to_key=["a", "é"], vectors=make_vectors(2, 2))
     for length in range(1, len(whole)):
         path.write_bytes(whole[:length])
         result, _ = read_or_refuse(path, "keyed-vectors")

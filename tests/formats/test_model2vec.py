@@ -57,11 +57,14 @@ def test_weights_and_a_mapping_to_fewer_rows(tmp_path):
 
 def test_marks_of_where_words_begin_go_and_pieces_are_told(tmp_path):
     unigram = {
-        "model": {"type": "Unigram", "vocab": [["<s>", 0.0], ["▁the", -1.0], ["ing", -2.0], ["▁", -3.0]]}
+        "model": {
+            "type": "Unigram",
+            "vocab": [["<s>", 0.0], ["▁the", -1.0], ["ing", -2.0], ["▁", -3.0], [",", -4.0]],
+        }
     }
     write_folder(tmp_path / "u", unigram)
     foreign, words, _, _ = read(tmp_path / "u")
-    assert [word.decode() for word in words] == ["<s>", "the", "##ing", "▁"]
+    assert [word.decode() for word in words] == ["<s>", "the", "##ing", "▁", ","]
     assert foreign.remarks.to_json() == {"pieces": 1}
 
 
@@ -70,7 +73,7 @@ def test_byte_level_tokens_are_bytes_again(tmp_path):
     bpe["added_tokens"] = [{"id": 4, "content": "<|end|>", "special": True}]
     write_folder(tmp_path / "b", bpe, embeddings=make_vectors(5, 4))
     _, words, _, _ = read(tmp_path / "b")
-    assert [word.decode() for word in words] == ["the", "##ing", "é", "## ", "<|end|>"]
+    assert [word.decode() for word in words] == ["the", "##ing", "é", " ", "<|end|>"]
 
 
 def test_rows_without_a_token_are_left_out(tmp_path, bring_in):
