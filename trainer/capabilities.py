@@ -28,8 +28,8 @@ class Engine:
     subwords: bool = False
     own_options: Collection[str] = ()
     """Those of the SPECIFIC_OPTIONS that mean something to this engine."""
-    is_found: Callable[[], bool] = lambda: True
-    """Whether the engine's usual place is there; it is passed over where nobody asked for a device."""
+    require: Callable[[str], None] = lambda _device: None
+    """Raises InputError where a device of the engine's is not there."""
 
     @property
     def title(self) -> str:
@@ -66,10 +66,10 @@ def _build_on_gpu(corpus: Corpus, settings: WordVectorSettings, device: str) -> 
     return GpuLearner(corpus, settings)
 
 
-def _is_gpu_found() -> bool:
+def _require(device: str) -> None:
     from trainer.backend import choose
 
-    return choose("auto").is_gpu
+    choose(device)
 
 
 # In order of preference.
@@ -79,7 +79,7 @@ WORD_VECTOR_ENGINES = (
         build=_build_on_gpu,
         devices=("gpu",),
         own_options=("shared_negatives", "context_gradient"),
-        is_found=_is_gpu_found,
+        require=_require,
     ),
     Engine(
         name="fast",
@@ -95,6 +95,7 @@ WORD_VECTOR_ENGINES = (
         losses=LOSSES,
         subwords=True,
         own_options=("optimizer", "batch_size", "whole_windows"),
+        require=_require,
     ),
 )
 
@@ -106,7 +107,11 @@ def choose_engine(
     asked: Collection[str],
     engines: Collection[Engine] = WORD_VECTOR_ENGINES,
 ) -> Choice:
-    """The first engine that honours ``settings``, ``device`` and every option in ``asked``. Raises InputError."""
+    """The first engine that honours ``settings``, ``device`` and every option in ``asked``.
+
+    Where no device is asked for, an engine whose usual one is not there is passed over. Raises InputError, also for a
+    device that is asked for and is not there.
+    """
     _refuse_idle(settings, asked)
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
@@ -117,11 +122,19 @@ def choose_engine(
         obstacle = _find_obstacle(
             engine, settings, device, foreign=SPECIFIC_OPTIONS - set(engine.own_options), asked=asked
         )
-        if obstacle is None and (device != "auto" or engine.is_found()):
-            return Choice(engine, next(iter(engine.devices)) if device == "auto" else device)
         if obstacle is not None:
             expected = "cpu" if device == "auto" else device
             (obstacles if expected in engine.devices else others).append(obstacle)
+            continue
+        place = next(iter(engine.devices)) if device == "auto" else device
+        try:
+            engine.require(place)
+        except InputError as missing:
+            if device != "auto":
+                raise
+            others.append(str(missing))
+        else:
+            return Choice(engine, place)
     raise InputError((obstacles or others)[0])
 
 

@@ -1,3 +1,4 @@
+import sys
 from dataclasses import replace
 
 import pytest
@@ -9,8 +10,14 @@ from trainer.recipes import WordVectorSettings
 PLAIN = Engine("plain", build=None, devices=("cpu", "gpu"), own_options=("optimizer",))
 FAST = Engine("fast", build=None, models=("cbow",), own_options=("shared_negatives", "context_gradient"))
 BOTH = (FAST, PLAIN)
-ON_GPU = Engine("fast", build=None, devices=("gpu",), own_options=FAST.own_options, is_found=lambda: True)
-NO_GPU = replace(ON_GPU, is_found=lambda: False)
+ON_GPU = Engine("fast", build=None, devices=("gpu",), own_options=FAST.own_options)
+
+
+def refuse(device):
+    raise InputError(f"there is no {device}")
+
+
+NO_GPU = replace(ON_GPU, require=refuse)
 
 
 def choose(*, device="auto", asked=(), engines=BOTH, **settings):
@@ -29,10 +36,8 @@ def test_the_first_engine_that_can_is_taken():
 def test_a_gpu_is_taken_where_there_is_one():
     assert choose(engines=(ON_GPU, *BOTH)) == ("fast", "gpu")
     assert choose(engines=(NO_GPU, *BOTH)) == ("fast", "cpu")
-    assert choose(engines=(NO_GPU, *BOTH), device="gpu") == (
-        "fast",
-        "gpu",
-    )  # its learner says that there is none
+    with pytest.raises(InputError, match="there is no gpu"):
+        choose(engines=(NO_GPU, *BOTH), device="gpu")
     assert choose(engines=(ON_GPU, *BOTH), device="cpu") == ("fast", "cpu")
     assert choose(engines=(ON_GPU, *BOTH), device="gpu", asked=["optimizer"]) == ("plain", "gpu")
     full = replace(FAST, losses=("negative-sampling", "hierarchical-softmax"))
@@ -41,6 +46,17 @@ def test_a_gpu_is_taken_where_there_is_one():
         choose(engines=(ON_GPU, full), device="gpu", loss="hierarchical-softmax")
     with pytest.raises(InputError, match=r"means nothing to the fast engine$"):
         choose(engines=(ON_GPU, FAST), engine="fast", asked=["optimizer"])
+
+
+def test_without_a_gpu_asking_for_one_is_a_line_and_exit_code_2(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    for model in ("cbow", "skipgram"):
+        done = run(
+            "train", model, tmp_path / "none.txt", "--name", "a", "--store", tmp_path, "--device", "gpu"
+        )
+        assert (done.code, done.out) == (2, "")
+        assert done.err.endswith("device gpu needs CuPy: pip install 'wordkin[cuda]', or use --device cpu\n")
+        assert done.err.count("\n") == 1
 
 
 def test_a_named_engine_is_taken_or_refused():
