@@ -158,9 +158,6 @@ class ModelSummary(BaseModel):
     pinned: Annotated[
         str | None, Field(description="The version it is held to. Null: the newest good one is served.")
     ]
-    pinned: Annotated[
-        str | None, Field(description="The version it is held to. Null: the newest good one is served.")
-    ]
     default: Annotated[bool, Field(description="Whether it answers where a request names no model.")]
     created: Annotated[str, Field(description="UTC.", examples=["20260102T030405Z"])]
     words: Annotated[int, Field(description="The size of the vocabulary.", examples=[4096])]
