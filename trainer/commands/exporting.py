@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from artifact.store import Store
+from artifact.remote import open_store
 from trainer.commands.command import STORE, Command
 from trainer.console import Console
 from trainer.options import Arguments, Option
@@ -17,7 +17,7 @@ def run(arguments: Arguments, console: Console) -> int:
     from artifact.weights import map_tensors
     from trainer.progress import show_progress
 
-    store = Store(arguments["store"])
+    store = open_store(arguments["store"])
     artifact = store.open(*store.resolve(arguments["reference"]))
     embedding = artifact.embedding()
     path = Path(arguments["output"])

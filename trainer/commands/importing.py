@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-from artifact.store import Store
+from artifact.remote import open_store
 from trainer.commands.command import NEIGHBOURS, STORE, Command
 from trainer.console import Console, format_seconds
 from trainer.options import Arguments, Option
@@ -25,7 +25,7 @@ def run(arguments: Arguments, console: Console) -> int:
     from trainer.importing import Import, import_vectors
     from trainer.progress import show_progress
 
-    store = Store(arguments["store"], create=True)
+    store = open_store(arguments["store"], create=True)
     asked = Import(
         path=Path(arguments["file"]),
         name=arguments["name"],
