@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from binascii import b2a_base64
 from typing import Any
 
@@ -36,4 +35,4 @@ def write_embeddings(
         "settings": settings,
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
     }
-    return b'{"object":"list","data":[%b],%b' % (data, json.dumps(rest).encode()[1:])
+    return b'{"object":"list","data":[%b],%b' % (data, to_json(rest)[1:])

@@ -45,7 +45,12 @@ _KNOWN: dict[str, tuple[int, str, str]] = {
         MODEL_UNAVAILABLE: (503, "server_error", "model_unavailable"),
     }.items()
 }
-_PARAMETERS = {UNKNOWN_MODEL.uri: "model", WRONG_KIND.uri: "model", UNKNOWN_WORD.uri: "input"}
+_PARAMETERS = {
+    UNKNOWN_MODEL.uri: "model",
+    WRONG_KIND.uri: "model",
+    UNKNOWN_WORD.uri: "input",
+    EMPTY_QUERY.uri: "input",
+}
 
 
 def rephrase(problem: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:

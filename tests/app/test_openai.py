@@ -107,8 +107,10 @@ def test_a_text_of_unknown_words_only_is_an_error(client):
     answer = embed(client, ["car", "trukc wagn"])
     message = check_error(answer, 400, param="input", code="unknown_words")
     assert message == "text 1 has no known word; not in the vocabulary: 'trukc', 'wagn'"
-    assert "text 1 has no words" in check_error(embed(client, ["car", "!?"]), 400, code="empty_input")
-    assert "cancel out" in check_error(embed(client, "zero"), 400, code="empty_input")
+    assert "text 1 has no words" in check_error(
+        embed(client, ["car", "!?"]), 400, param="input", code="empty_input"
+    )
+    assert "cancel out" in check_error(embed(client, "zero"), 400, param="input", code="empty_input")
 
 
 @pytest.mark.parametrize(
