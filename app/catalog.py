@@ -83,17 +83,20 @@ class Catalog:
         with self._changing:
             try:
                 marks = self._store.marks()
+                now = time.monotonic()
+                due = {name for name, (at, _) in self._retries.items() if at <= now}
+                changed = {
+                    name for name in {*marks, *self._marks} if marks.get(name) != self._marks.get(name)
+                }
+                for name in sorted(changed | due):
+                    self._refresh_model(name, marks.get(name))
             except StoreUnreachable as error:
+                # What was not seen to the end differs from the marks still, and is looked at again.
                 if not self._unreachable:
                     logger.warning("looking for new versions: %s", error)
                 self._unreachable = True
-                return
-            self._unreachable = False
-            now = time.monotonic()
-            due = {name for name, (at, _) in self._retries.items() if at <= now}
-            changed = {name for name in {*marks, *self._marks} if marks.get(name) != self._marks.get(name)}
-            for name in sorted(changed | due):
-                self._refresh_model(name, marks.get(name))
+            else:
+                self._unreachable = False
 
     def reload(self, model: str) -> Reload:
         """Look for another version of one model now. ProblemError (404) where neither store nor shelf know it."""
@@ -172,8 +175,11 @@ class Catalog:
         return served.name == (self._defaults[served.kind] or (names[0] if len(names) == 1 else None))
 
     def versions(self, model: str) -> list[str]:
-        """The published versions of a model, oldest first, as the store has them now."""
-        return self._store.versions(model)
+        """The published versions of a model, oldest first; the one that is served where the store cannot be read."""
+        try:
+            return self._store.versions(model)
+        except StoreUnreachable:
+            return [self.shelf.served[model].version] if model in self.shelf.served else []
 
     def _choose(self, shelf: Shelf, kind: Kind) -> str:
         if default := self._defaults[kind]:
@@ -221,6 +227,10 @@ class Catalog:
             seconds=time.perf_counter() - started,
         )
         self._tell(reload)
+        if reload.version != reload.before and reload.before:
+            # What is still mapped outlives its files.
+            with suppress(WordkinError, OSError):
+                self._store.tidy()
         return reload
 
     def _shelve(self, name: str, served: Served | None, faults: list[Fault], pin: str | None) -> None:
@@ -251,7 +261,10 @@ class Catalog:
             observer(reload)
 
     def _open_wanted(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault], str | None]:
-        """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one."""
+        """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one.
+
+        Raises StoreUnreachable where it cannot be told.
+        """
         faults: list[Fault] = []
         pin: str | None = None
         wanted: list[str] = []
@@ -259,10 +272,14 @@ class Catalog:
             pin = self._store.pinned(name)
             if pin:
                 wanted.append(pin)
+        except StoreUnreachable:
+            raise
         except WordkinError as error:
             faults.append(find_fault(name, None, error))
         try:
             wanted.append(self._store.latest(name))
+        except StoreUnreachable:
+            raise
         except WordkinError as error:
             if not wanted:
                 faults.append(find_fault(name, None, error))

@@ -329,8 +329,17 @@ def test_a_catalog_follows_it_and_survives_its_absence(store, url, monkeypatch, 
             patch.setattr(catalog._store._files, name, fail)
         catalog.poll()
         assert catalog.find("embedding").version == first
+        assert catalog.versions("words") == [first]
         with pytest.raises(StoreUnreachable, match="no route to host"):
             catalog.reload("words")
+    with monkeypatch.context() as patch:
+        # The listing says that something changed, and nothing can be read of it.
+        patch.setattr(catalog._store._files, "cat_file", fail)
+        store.unpin("words")
+        catalog.poll()
+        assert catalog.find("embedding").version == first
+        assert catalog.shelf.faults == ()
+    store.pin("words", first)
     catalog.unpin("words")
     assert catalog.find("embedding").version == second
 
