@@ -81,6 +81,7 @@ def start_peer(factory, *, core=None, **environment):
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", f"bench.peers:{factory}", "--factory", "--port", str(port)]
     command += ["--http", "httptools", "--loop", "uvloop", "--no-access-log", "--log-level", "warning"]
+    command += ["--timeout-keep-alive", "120"]
     with pinned(core):
         process = subprocess.Popen(command, env=os.environ | environment)
     for _ in range(1200):
@@ -203,7 +204,8 @@ def compare_with_gensim(options, questions, scratch):
     run = {"clients": options.clients, "seconds": options.seconds}
     ours = start_ours(options, core=None)
     try:
-        peer = start_peer("make_gensim", VECTORS=str(saved))
+        threads = str(options.gensim_threads)
+        peer = start_peer("make_gensim", VECTORS=str(saved), OPENBLAS_NUM_THREADS=threads)
         try:
             best = take_turns(
                 options.rounds,
@@ -265,6 +267,9 @@ def parse(arguments):
     parser.add_argument("--bulk-clients", type=int, default=4, help="for vectors and embeddings")
     parser.add_argument("--seconds", type=float, default=5.0, help="for each measurement")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument(
+        "--gensim-threads", type=int, default=1, help="of its BLAS library; one is its best under load"
+    )
     parser.add_argument("--only", choices=["bare", "gensim", "bulk"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--server", default="", help="more options for python -m app")
