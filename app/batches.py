@@ -19,6 +19,7 @@ from app.errors import refuse, translate
 from app.schemas import Problem
 from app.settings import Settings
 from artifact.errors import WordkinError
+from artifact.questions import MOST_SUGGESTIONS
 
 # Tags tell the members of a union apart; errors leave them out of locations. No field's name looks like one.
 ONE, MANY = "<one>", "<many>"
@@ -26,6 +27,7 @@ RESULTS_IN_TOPS = 10
 
 Query = TypeVar("Query")
 Location = list[str | int]
+_Answer = Mapping[str, Any] | WordkinError
 
 
 def _tell_apart(body: Any) -> str:
@@ -92,7 +94,16 @@ class Batch(Generic[Query]):
             locations = [["body", "queries"]] if self.is_many else [location for location, _ in counts]
             raise refuse([(location, message) for location in locations], limit=settings.max_words)
 
-    def respond(self, served: Served, answers: Sequence[Mapping[str, Any] | WordkinError]) -> Response:
+    def answer_each(self, answer: Callable[[Query, bool], _Answer]) -> list[_Answer]:
+        """What ``answer`` answers each query with; it is told whether it may still look for suggestions."""
+        answers: list[_Answer] = []
+        failed = 0
+        for query in self.queries:
+            answers.append(answer(query, failed < MOST_SUGGESTIONS))
+            failed += isinstance(answers[-1], WordkinError)
+        return answers
+
+    def respond(self, served: Served, answers: Sequence[_Answer]) -> Response:
         """The answer to one question, or to each of several; raises the error that a single one ended with."""
         origin = {"model": served.name, "version": served.version}
         if self.is_many:
@@ -102,5 +113,5 @@ class Batch(Generic[Query]):
         return respond_json({**origin, **answers[0]})
 
 
-def _tell(answer: Mapping[str, Any] | WordkinError) -> Mapping[str, Any]:
+def _tell(answer: _Answer) -> Mapping[str, Any]:
     return {"problem": translate(answer).describe()} if isinstance(answer, WordkinError) else answer

@@ -77,10 +77,10 @@ def list_neighbours(served: Served, questions: Sequence[Question]) -> list[Mappi
     ]
 
 
-def tell_odd_word(served: Served, query: OddWordQuery) -> Mapping[str, Any] | QueryError:
+def tell_odd_word(served: Served, query: OddWordQuery, *, suggest: bool) -> Mapping[str, Any] | QueryError:
     """The word that does not match, as POST /doesnt-match answers."""
     try:
-        found = find_odd_word(served.embedding, query.words)
+        found = find_odd_word(served.embedding, query.words, suggest=suggest)
     except QueryError as error:
         return error
     scores = found.scores.round(SCORE_DECIMALS).tolist()

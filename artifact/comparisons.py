@@ -37,21 +37,25 @@ class OddWord:
     matched: dict[str, str] = field(default_factory=dict)
 
 
-def compare_words(embedding: Embedding, a: Sequence[str], b: Sequence[str]) -> Comparison:
-    """The cosine of every word of ``a`` with every word of ``b``; 0 for a vector of zeros. Raises UnknownWords."""
-    lookup = look_up(embedding, [*a, *b])
+def compare_words(
+    embedding: Embedding, a: Sequence[str], b: Sequence[str], *, suggest: bool = True
+) -> Comparison:
+    """The cosine of every word of ``a`` with every word of ``b``; 0 for a vector of zeros. Raises as ``look_up`` does."""
+    lookup = look_up(embedding, [*a, *b], suggest=suggest)
     units = to_units(lookup.rows)
     return Comparison(_multiply(units[: len(a)], units[len(a) :]), lookup.composed, lookup.matched)
 
 
-def compare_sets(embedding: Embedding, a: Sequence[Sequence[str]], b: Sequence[Sequence[str]]) -> Comparison:
+def compare_sets(
+    embedding: Embedding, a: Sequence[Sequence[str]], b: Sequence[Sequence[str]], *, suggest: bool = True
+) -> Comparison:
     """The cosine of every set of words of ``a`` with every set of ``b``: of the means of their words' unit vectors.
 
-    A word that stands in a set twice counts twice. Raises UnknownWords, and EmptyQuery for a set that is empty or whose
+    A word that stands in a set twice counts twice. Raises as ``look_up`` does, and EmptyQuery for a set that is empty or whose
     vectors cancel out.
     """
     sets = [*a, *b]
-    lookup = look_up(embedding, [word for words in sets for word in words])
+    lookup = look_up(embedding, [word for words in sets for word in words], suggest=suggest)
     units = to_units(lookup.rows)
     ends = np.cumsum([len(words) for words in sets])
     means = np.empty((len(sets), embedding.dim))
@@ -73,14 +77,14 @@ def compare_texts(
     return Comparison(_multiply(units[: len(a)], units[len(a) :]))
 
 
-def find_odd_word(embedding: Embedding, words: Sequence[str]) -> OddWord:
+def find_odd_word(embedding: Embedding, words: Sequence[str], *, suggest: bool = True) -> OddWord:
     """The word of ``words`` whose cosine with the mean of all their unit vectors is smallest, the first among equals.
 
-    Raises UnknownWords, and EmptyQuery where there are no words or their vectors cancel out.
+    Raises as ``look_up`` does, and EmptyQuery where there are no words or their vectors cancel out.
     """
     if not words:
         raise EmptyQuery("at least one word is needed")
-    lookup = look_up(embedding, words)
+    lookup = look_up(embedding, words, suggest=suggest)
     units = to_units(lookup.rows)
     mean = units.mean(axis=0)
     if np.linalg.norm(mean) < _NO_DIRECTION:

@@ -30,11 +30,11 @@ class Lookup:
         return Lookup(self.token_ids[start:end], self.rows[start:end])
 
 
-def look_up(embedding: Embedding, words: Sequence[str]) -> Lookup:
+def look_up(embedding: Embedding, words: Sequence[str], *, suggest: bool = True) -> Lookup:
     """Find ``words`` all at once: normalised as in training, else composed from subwords, else in another case.
 
     Another case (lower, Title, UPPER, the first that is there) is tried only where the vocabulary keeps case. Raises
-    UnknownWords, naming all that cannot be found, with suggestions.
+    UnknownWords, naming all that cannot be found, with suggestions unless ``suggest`` is false.
     """
     token_ids = _find(embedding, words)
     missing = np.flatnonzero(token_ids < 0).tolist()
@@ -55,7 +55,7 @@ def look_up(embedding: Embedding, words: Sequence[str]) -> Lookup:
             unknown.append(word)
     if unknown:
         unknown = list(dict.fromkeys(unknown))
-        raise UnknownWords(unknown, embedding.suggest(unknown))
+        raise UnknownWords(unknown, embedding.suggest(unknown) if suggest else ())
     rows = embedding.rows(np.maximum(token_ids, 0))
     for place, vector in vectors.items():
         rows[place] = vector

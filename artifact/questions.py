@@ -28,8 +28,10 @@ from artifact.search import to_units
 
 Method = Literal["3cosadd", "3cosmul"]
 EPSILON = 1e-3
-_SCORES_AT_ONCE = 1 << 20
-_MOST_ROWS = 16_384
+MOST_SUGGESTIONS = 8
+"""How many of several questions may look for words like their unknown ones, which takes milliseconds each."""
+_SCORES_AT_ONCE = 1 << 22
+_LEAST_ROWS, _MOST_ROWS = 1_024, 16_384
 _NO_DIRECTION = 1e-6
 
 
@@ -68,6 +70,7 @@ class Ranking:
     matched: dict[str, str] = field(default_factory=dict)
 
 
+_Kept = tuple[NDArray[np.intp], NDArray[np.float64]]
 Search = Callable[..., tuple[NDArray[np.int32], NDArray[np.float32]]]
 """What finds the nearest words to many queries at once: called and answering as ``Embedding.nearest``."""
 
@@ -86,20 +89,22 @@ def answer(
     and for a ``top`` below 1.
     """
     answers: dict[int, Ranking | QueryError] = {}
-    together: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
+    added: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
+    multiplied: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
+    failed = 0
     for place, question in enumerate(questions):
         try:
-            prepared = _prepare(embedding, question)
+            prepared = _prepare(embedding, question, suggest=failed < MOST_SUGGESTIONS)
         except QueryError as error:
             answers[place] = error
+            failed += 1
             continue
         if question.among is not None:
             answers[place] = _rank_few(embedding, prepared)
-        elif question.method == "3cosmul":
-            answers[place] = _rank_products(embedding, prepared)
         else:
+            together = multiplied if question.method == "3cosmul" else added
             together[question.restrict_vocab].append((place, prepared))
-    for restrict_vocab, group in together.items():
+    for restrict_vocab, group in added.items():
         ids, scores = (search or embedding.nearest)(
             np.array([prepared.direction for _, prepared in group], dtype=np.float32),
             top=max(prepared.question.top for _, prepared in group),
@@ -109,6 +114,10 @@ def answer(
         for row, (place, prepared) in enumerate(group):
             found = [token_id for token_id in ids[row].tolist() if token_id >= 0][: prepared.question.top]
             answers[place] = prepared.tell(embedding.vocabulary.tokens(found), scores[row].tolist())
+    for restrict_vocab, group in multiplied.items():
+        limit = min(restrict_vocab or len(embedding.vocabulary), len(embedding.vocabulary))
+        rankings = _rank_products(embedding, [prepared for _, prepared in group], limit)
+        answers.update(zip((place for place, _ in group), rankings, strict=True))
     return [answers[place] for place in range(len(questions))]
 
 
@@ -138,7 +147,7 @@ class _Prepared:
         return Ranking(listed, self.lookup.composed, self.lookup.matched)
 
 
-def _prepare(embedding: Embedding, question: Question) -> _Prepared:
+def _prepare(embedding: Embedding, question: Question, *, suggest: bool) -> _Prepared:
     """Find the words of a question, all at once, so that every unknown one is named."""
     if question.top < 1:
         raise InputError(f"top must be at least 1, not {question.top}")
@@ -146,7 +155,7 @@ def _prepare(embedding: Embedding, question: Question) -> _Prepared:
     if not terms:
         raise EmptyQuery("at least one word or vector is needed")
     words = [term.value for term in terms if isinstance(term.value, str)]
-    lookup = look_up(embedding, [*words, *question.exclude, *(question.among or ())])
+    lookup = look_up(embedding, [*words, *question.exclude, *(question.among or ())], suggest=suggest)
     border = len(words) + len(question.exclude)
     units = np.empty((len(terms), embedding.dim))
     rows = iter(to_units(lookup.rows[: len(words)]))
@@ -192,20 +201,37 @@ def _rank_few(embedding: Embedding, prepared: _Prepared) -> Ranking:
     return prepared.tell([words[place] for place in best], scores[best].tolist())
 
 
-def _rank_products(embedding: Embedding, prepared: _Prepared) -> Ranking:
-    """The best of the vocabulary under 3CosMul, whose scores are computed a block of words at a time."""
-    limit = min(prepared.question.restrict_vocab or len(embedding.vocabulary), len(embedding.vocabulary))
-    scores = np.empty(limit)
-    units = prepared.units.astype(np.float32)
-    step = min(max(1, _SCORES_AT_ONCE // len(units)), _MOST_ROWS)
+def _rank_products(embedding: Embedding, group: Sequence[_Prepared], limit: int) -> list[Ranking]:
+    """The best of the first ``limit`` words under 3CosMul, for several questions, a block of words at a time."""
+    units = np.concatenate([prepared.units for prepared in group]).astype(np.float32)
+    ends = np.cumsum([len(prepared.units) for prepared in group]).tolist()
+    kept = [(np.empty(0, dtype=np.intp), np.empty(0)) for _ in group]
+    step = min(max(_LEAST_ROWS, _SCORES_AT_ONCE // len(units)), _MOST_ROWS)
     for start in range(0, limit, step):
-        end = min(start + step, limit)
-        cosines = embedding.cosines(units, start=start, end=end).T
-        scores[start:end] = _score(prepared, cosines.astype(np.float64), cosines[:, 0])
-        scores[start:end][np.isneginf(cosines[:, 0])] = -np.inf
-    scores[[token_id for token_id in prepared.left_out if token_id < limit]] = -np.inf
-    best = select_best(scores, min(prepared.question.top, limit))
-    return prepared.tell(embedding.vocabulary.tokens(best.tolist()), scores[best].tolist())
+        cosines = embedding.cosines(units, start=start, end=min(start + step, limit))
+        for number, (prepared, end) in enumerate(zip(group, ends, strict=True)):
+            own = cosines[end - len(prepared.units) : end]
+            scores = _score(prepared, own.T.astype(np.float64), own[0])
+            scores[np.isneginf(own[0])] = -np.inf
+            left_out = [token_id - start for token_id in prepared.left_out]
+            scores[[place for place in left_out if 0 <= place < len(scores)]] = -np.inf
+            kept[number] = _keep_best(kept[number], scores, start, prepared.question.top)
+    return [
+        prepared.tell(embedding.vocabulary.tokens(ids.tolist()), scores.tolist())
+        for prepared, (ids, scores) in zip(group, kept, strict=True)
+    ]
+
+
+def _keep_best(kept: _Kept, scores: NDArray[np.float64], start: int, top: int) -> _Kept:
+    """Ids and scores of the ``top`` best so far, now that a block of words from ``start`` on is scored too."""
+    ids, best = kept
+    if len(best) == top and scores.max() <= best[-1]:
+        return kept
+    chosen = select_best(scores, min(top, len(scores)))
+    # What was kept comes first, as its ids do: of equal scores those stay.
+    ids, best = np.concatenate([ids, chosen + start]), np.concatenate([best, scores[chosen]])
+    order = select_best(best, min(top, len(best))) if len(best) else np.empty(0, dtype=np.intp)
+    return ids[order], best[order]
 
 
 def _score(prepared: _Prepared, cosines: NDArray[Any], added: NDArray[Any]) -> NDArray[np.float64]:

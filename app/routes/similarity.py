@@ -73,18 +73,20 @@ def post_similarity(body: SimilarityRequest, catalog: CatalogOf, settings: Setti
     batch.check(settings, count_words=_count_words)
     _check_texts(batch, settings)
     served = catalog.find("embedding", model=body.model, version=body.version)
-    return batch.respond(served, [_compare(served, query) for query in batch.queries])
+    return batch.respond(
+        served, batch.answer_each(lambda query, suggest: _compare(served, query, suggest=suggest))
+    )
 
 
-def _compare(served: Served, query: _Query) -> Mapping[str, Any] | QueryError:
+def _compare(served: Served, query: _Query, *, suggest: bool) -> Mapping[str, Any] | QueryError:
     embedding = served.embedding
     said: dict[str, Any] = {}
     try:
         match query:
             case WordsSimilarity():
-                compared = compare_words(embedding, query.a, query.b)
+                compared = compare_words(embedding, query.a, query.b, suggest=suggest)
             case SetsSimilarity():
-                compared = compare_sets(embedding, query.a, query.b)
+                compared = compare_sets(embedding, query.a, query.b, suggest=suggest)
             case TextsSimilarity():
                 compared = compare_texts(embedding, query.a, query.b, smoothing=query.smoothing)
                 said["settings"] = describe_weighting(embedding, a=query.smoothing, normalise=True)

@@ -123,7 +123,8 @@ def post_doesnt_match(body: OddWordRequest, catalog: CatalogOf, settings: Settin
     batch: Batch[OddWordQuery] = Batch(queries, is_many=isinstance(body, OddWordBatch))
     batch.check(settings, count_words=lambda query: {"words": len(query.words)})
     served = catalog.find("embedding", model=body.model, version=body.version)
-    return batch.respond(served, [tell_odd_word(served, query) for query in batch.queries])
+    answers = batch.answer_each(lambda query, suggest: tell_odd_word(served, query, suggest=suggest))
+    return batch.respond(served, answers)
 
 
 @router.get("/words", summary="Words that begin with something", response_model=CountedWords, responses=asks)

@@ -112,6 +112,35 @@ def test_cosmul_is_the_formula_of_the_paper():
     assert second.score == pytest.approx(0.5 * 0.9 / (0.8 + 0.001), rel=1e-5)
 
 
+def test_products_are_the_same_in_blocks_of_any_size(monkeypatch):
+    # Of length 2 or 0: every product is exact, and many are equal, so that ties lie across blocks.
+    vectors = np.random.default_rng(5).choice([-1, 1], size=(500, 4)).astype(np.float32)
+    vectors[::9] = 0
+    tokens = [f"w{number}" for number in range(500)]
+    model = make(vectors, tokens)
+    first = [token for token, vector in zip(tokens, vectors, strict=True) if vector.any()][:4]
+    asked = [
+        Question([Term(first[0])], [Term(first[1])], top=top, method="3cosmul", restrict_vocab=restrict)
+        for top in (1, 7, 600)
+        for restrict in (None, 33, 490)
+    ] + [Question([Term(word)], top=5, method="3cosmul", exclude=tokens[100:200]) for word in first]
+    whole = answer(model, asked)
+    for rows in (1, 7, 64):
+        monkeypatch.setattr("artifact.questions._LEAST_ROWS", 1)
+        monkeypatch.setattr("artifact.questions._MOST_ROWS", rows)
+        for ranking, expected in zip(answer(model, asked), whole, strict=True):
+            assert [n.word for n in ranking.neighbours] == [n.word for n in expected.neighbours]
+            assert [n.score for n in ranking.neighbours] == pytest.approx(
+                [n.score for n in expected.neighbours]
+            )
+
+
+def test_suggestions_are_looked_for_a_few_times_only(model, monkeypatch):
+    monkeypatch.setattr("artifact.questions.MOST_SUGGESTIONS", 2)
+    found = answer(model, [Question([Term("w1x")])] * 4)
+    assert [bool(error.suggestions) for error in found] == [True, True, False, False]
+
+
 def test_several_questions_are_answered_as_one_by_one(model):
     asked = [
         Question([Term("w1")], top=3),
