@@ -7,7 +7,8 @@ import pytest
 
 pytest.importorskip("jsonschema")
 
-from bench.requests import RAW_BODIES, Draw, Judge
+from bench.drawing import Draw
+from bench.requests import RAW_BODIES, Judge
 from tests.app.serving import TOKENS
 
 DRAWN_FOR_EACH = 12
