@@ -6,11 +6,12 @@ may be kept too, but must be asked after each time; its ETag, made of its bytes,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, ClassVar
 
 from fastapi import Request, Response
+from starlette.types import Scope
 
 from app.bodies import StrictRoute
 
@@ -80,15 +81,25 @@ def _add_responses(responses: Mapping[int | str, dict[str, Any]]) -> dict[int | 
 
 def mark(request: Request, response: Response, *, forever: bool) -> Response:
     """``response`` with the headers of a cache; 304 instead where the request says that the client has it."""
-    etag = b'"%b"' % blake2b(response.body, digest_size=_ETAG_BYTES).hexdigest().encode()
-    marks = [(b"etag", etag), (b"cache-control", FOREVER if forever else ASK_AGAIN)]
-    for name, value in request.scope["headers"]:
-        if name == b"if-none-match" and _matches(value, etag):
-            kept = Response(status_code=304)
-            kept.raw_headers = [*(pair for pair in response.raw_headers if pair[0] == b"vary"), *marks]
-            return kept
+    marks = list_marks(bytes(response.body), forever=forever)
+    if has_it(request.scope, marks):
+        kept = Response(status_code=304)
+        kept.raw_headers = [*(pair for pair in response.raw_headers if pair[0] == b"vary"), *marks]
+        return kept
     response.raw_headers += marks
     return response
+
+
+def list_marks(body: bytes, *, forever: bool) -> list[tuple[bytes, bytes]]:
+    """The headers of a cache for an answer: its tag, and how long it may be kept."""
+    etag = b'"%b"' % blake2b(body, digest_size=_ETAG_BYTES).hexdigest().encode()
+    return [(b"etag", etag), (b"cache-control", FOREVER if forever else ASK_AGAIN)]
+
+
+def has_it(scope: Scope, marks: Sequence[tuple[bytes, bytes]]) -> bool:
+    """Whether the request says that the client has the answer with these marks."""
+    etag = marks[0][1]
+    return any(name == b"if-none-match" and _matches(value, etag) for name, value in scope["headers"])
 
 
 def _matches(condition: bytes, etag: bytes) -> bool:

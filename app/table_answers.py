@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from fastapi import Request
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.answers import respond_json
+from app.answers import JSON
 from app.catalog import Catalog, Served, Shelf
 from app.errors import ProblemError
-from app.freshness import mark
+from app.freshness import has_it, list_marks
 from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS
 
 PATH = "/similar"
 DEFAULT_TOP = 10
 _NAMES = frozenset({b"word", b"top", b"model", b"version"})
+_JSON = (b"content-type", JSON.encode())
 _PLAIN_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\Z")
 
 
@@ -65,9 +66,15 @@ class TableAnswers:
             await self.app(scope, receive, send)
             return
         scope["route"] = self._route
-        response = respond_json(_describe(served, *found))
-        response = mark(Request(scope), response, forever=asked.version is not None)
-        await response(scope, receive, send)
+        body = to_json(_describe(served, *found))
+        marks = list_marks(body, forever=asked.version is not None)
+        if has_it(scope, marks):
+            await send({"type": "http.response.start", "status": 304, "headers": marks})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        headers = [(b"content-length", b"%d" % len(body)), _JSON, *marks]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _find_served(self, catalog: Catalog, asked: Asked) -> Served | None:
         """The open model with a table that answers; None where there is none, or where it must be opened first."""
