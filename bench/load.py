@@ -23,9 +23,9 @@ def make_get(path):
     return f"GET {path} HTTP/1.1\r\nhost: bench\r\n\r\n".encode()
 
 
-def make_post(path, body, *, accept="*/*"):
+def make_post(path, body):
     """The bytes of a POST of JSON."""
-    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\naccept: {accept}\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n"
     return head.encode() + b"content-length: %d\r\n\r\n" % len(body) + body
 
 

@@ -39,7 +39,6 @@ from bench.load import Connection, load, make_get, make_post
 
 WORDS_ASKED, QUESTIONS_ASKED, RECALL_ASKED = 20_000, 2_000, 200
 VECTOR_WORDS, TEXTS, WORDS_IN_TEXT = 1_000, 256, 5
-BASE64 = "application/vnd.wordkin.base64+json"
 
 
 @dataclass
@@ -118,7 +117,7 @@ class Questions:
 
     def vectors(self):
         return [
-            make_post("/vectors", json.dumps({"words": words}).encode(), accept=BASE64)
+            make_post("/vectors", json.dumps({"words": words, "encoding": "base64"}).encode())
             for words in self.lists
         ]
 
