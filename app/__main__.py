@@ -33,6 +33,8 @@ from app.settings import Settings, parse_settings, tabulate_settings
 from artifact.errors import InputError, WordkinError
 
 BACKLOG = 2_048
+WORKER_SILENCE_S = 60
+"""How long a worker may not answer its supervisor before it is replaced: on a busy machine one takes long to start."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -121,6 +123,7 @@ def _serve(settings: Settings, catalog: Catalog | None, listener: socket.socket)
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies,
         timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_worker_healthcheck=WORKER_SILENCE_S,
         timeout_graceful_shutdown=settings.grace_seconds,
     )
     # uvicorn stops in order on these signals and then raises them again for whoever stood before it.

@@ -1,10 +1,13 @@
 """Stores at URLs: in memory everywhere, and on S3 as moto plays it where moto and s3fs are installed."""
 
+import signal
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import numpy as np
 import pytest
 
@@ -20,7 +23,7 @@ from artifact.errors import (
 )
 from artifact.remote import RemoteStore, open_store
 from artifact.store import Store
-from tests.app.serving import TOKENS, VECTORS, publish, publish_in
+from tests.app.serving import TOKENS, VECTORS, Server, publish, publish_in
 
 fsspec = pytest.importorskip("fsspec")
 # botocore and moto have their own ways with dates and sockets.
@@ -359,3 +362,28 @@ def test_folders_need_no_fsspec(tmp_path, monkeypatch):
 def test_urls_that_nothing_reads():
     with pytest.raises(InputError, match="there can be no store at nothing://x: "):
         open_store("nothing://x")
+
+
+def test_workers_of_a_server_serve_from_it(store, url, tmp_path):
+    if url.startswith("memory"):
+        pytest.skip("another process has another memory")
+    first = publish_in(store, "words")
+    options = ["--workers", "2", "--poll-seconds", "1", "--cache", tmp_path / "server"]
+    with Server("--store", url, *options) as server:
+        try:
+            server.wait()
+            second = publish_in(store, "words", vectors=VECTORS * 2)
+            versions = set()
+            deadline = time.monotonic() + 60
+            while versions != {second} and time.monotonic() < deadline:
+                answers = [
+                    httpx.get(f"http://127.0.0.1:{server.port}/vectors/car", timeout=30).json()
+                    for _ in range(8)
+                ]
+                for answer in answers:
+                    factor = 1 if answer["version"] == first else 2
+                    assert answer["results"][0]["vector"] == (VECTORS[0] * factor).tolist()
+                versions = {answer["version"] for answer in answers}
+            assert versions == {second}
+        finally:
+            server.stop(signal.SIGTERM)
