@@ -36,11 +36,15 @@ DESCRIPTION = """
 Questions to word vectors, answered from the models in a store.
 
 - Every answer names the `model` and the `version` that it came from; the fields of the same names choose another.
-- Words are normalised and looked up as in training: where the model lower-cases, so does the question.
+- Words are normalised and looked up as in training: where the model lower-cases, so does the question. Where it keeps case,
+  a word that is not there as asked is looked for in lower, Title and UPPER case, and the answer says what was found
+  (`matched`); without, the field is left out.
 - Every error is `application/problem+json` (RFC 9457); its `type` tells errors apart. Under `/v1` errors have OpenAI's
-  shape instead. An unknown word is a 404 that lists all unknown words (`oov`) and suggests known ones (`suggestions`). Where a model has subwords, it composes the
-  vector of an unknown word from the word's character n-grams, and the answer says `"oov": true`; without, the field is
-  left out.
+  shape instead. An unknown word is a 404 that lists all unknown words (`oov`) and suggests known ones (`suggestions`).
+  Where a model has subwords, it composes the vector of an unknown word from the word's character n-grams, before it looks
+  for other cases, and the answer says `"oov": true`; without, the field is left out.
+- A body with `queries`, a list, asks several questions at once; the answer has `answers` in their order. A query that is
+  malformed fails the whole request; one that has no answer has its own `problem` in its place.
 - Requests are read strictly: a field, parameter or number that makes no sense is refused, never guessed at.
 - Answers to GET carry an `etag`; those to a question that names a version may be kept, for a version never changes.
 - Every answer carries `x-request-id`, the one that was sent or a new one.

@@ -25,7 +25,7 @@ from artifact.phrases import REQUIREMENT as PHRASES
 from artifact.subwords import REQUIREMENT as SUBWORDS
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
-from artifact.vocabulary import encode_tokens, index_tokens
+from artifact.vocabulary_index import encode_tokens, index_tokens
 from artifact.weights import map_tensors, write_tensors
 
 DRAFT_PREFIX = ".draft-"

@@ -14,7 +14,7 @@ from artifact.draft import Draft
 from artifact.embedding import compute_norms
 from artifact.errors import InputError
 from artifact.tensor_stream import TensorStream
-from artifact.vocabulary import encode_tokens, index_tokens
+from artifact.vocabulary_index import encode_tokens, index_tokens
 from artifact.weights import write_tensors
 
 Precision = Literal["float16", "float32"]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artifact.draft import Draft
 from artifact.errors import InputError
 from artifact.ngrams import NGrams
-from artifact.vocabulary import encode_tokens, index_tokens
+from artifact.vocabulary_index import encode_tokens, index_tokens
 from artifact.weights import write_tensors
 
 

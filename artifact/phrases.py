@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, InputError, Unsupported
 from artifact.tokenizer import fits
-from artifact.vocabulary import INDEX_TENSORS, Vocabulary, encode_tokens, index_tokens
+from artifact.vocabulary import Vocabulary
+from artifact.vocabulary_index import INDEX_TENSORS, encode_tokens, index_tokens
 from artifact.weights import map_tensors, write_tensors
 
 REQUIREMENT = "phrases"

@@ -10,7 +10,8 @@ from artifact.phrases import Joining, Phrases
 from artifact.store import Store
 from artifact.subwords import Ngrams, Subwords
 from artifact.tokenizer import Tokenizer
-from artifact.vocabulary import Vocabulary, index_tokens
+from artifact.vocabulary import Vocabulary
+from artifact.vocabulary_index import index_tokens
 from artifact.weights import map_tensors, write_tensors
 
 LINES = [

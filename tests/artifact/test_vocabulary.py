@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact.errors import Corrupt, InputError
-from artifact.vocabulary import Vocabulary, encode_tokens, index_tokens
+from artifact.vocabulary import Vocabulary
+from artifact.vocabulary_index import encode_tokens, index_tokens
 from artifact.weights import map_tensors, write_tensors
 
 words = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1).map(
