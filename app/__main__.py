@@ -21,6 +21,7 @@ from typing import NoReturn, cast
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from app.allocation import limit_arenas
 from app.catalog import Catalog
 from app.key_command import make_key
 from app.keys import read_keys
@@ -48,6 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         settings = parse_settings(arguments, os.environ)
         check_settings(settings)
+        limit_arenas()
         with _bind(settings) as listener:
             logging.config.dictConfig(describe_logging(settings))
             # Opened here, a mistake is one line, and hashes are checked once and not by every worker at the same time.

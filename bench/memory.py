@@ -57,21 +57,29 @@ def ask(port, number):
         return len(json.loads(answer.read())["results"])
 
 
+def count_warm(server, options):
+    """How many of the server's processes have the whole matrix in memory."""
+    return sum(resident > 2 * options.words * options.dim for resident in server.list_resident())
+
+
 def measure(store, folder, options, *, workers):
     """Time to ready, and the memory after the workers have answered."""
     with Server("--store", store.root, "--workers", workers, cache=Path(folder) / "cache") as server:
         fresh = server.measure_memory()
         started = time.perf_counter()
         with ThreadPoolExecutor(4 * workers) as pool:
-            numbers = (
-                np.random.default_rng(1).integers(0, options.words, options.questions * workers).tolist()
-            )
-            list(pool.map(lambda number: ask(server.port, number), numbers))
+            random, asked = np.random.default_rng(1), 0
+            while asked < options.questions * workers or count_warm(server, options) < workers:
+                numbers = random.integers(0, options.words, 4 * workers).tolist()
+                list(pool.map(lambda number: ask(server.port, number), numbers))
+                asked += len(numbers)
+                if asked > 50 * options.questions * workers:
+                    raise SystemExit("bench.memory: some workers were never asked")
         seconds = time.perf_counter() - started
         return {
             "ready_s": round(server.ready_s, 2),
             "before_questions": fresh,
-            "questions": len(numbers),
+            "questions": asked,
             "questions_s": round(seconds, 1),
             **server.measure_memory(),
         }

@@ -59,6 +59,11 @@ class Server:
                 found += [int(child) for child in children.read_text().split()]
         return found
 
+    def list_resident(self):
+        """Resident bytes of each of its processes."""
+        pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self.list_processes()]
+        return [os.sysconf("SC_PAGE_SIZE") * count for count in pages]
+
     def measure_memory(self):
         """Bytes over all its processes: proportional set size, what is private, and what is resident (shared counted anew)."""
         totals = dict.fromkeys(("Pss", "Private", "Rss"), 0)
