@@ -18,6 +18,9 @@ import sys
 from types import FrameType
 from typing import NoReturn, cast
 
+if sys.platform != "win32":
+    import resource
+
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
@@ -36,6 +39,8 @@ from artifact.errors import InputError, WordkinError
 BACKLOG = 2_048
 WORKER_SILENCE_S = 60
 """How long a worker may not answer its supervisor before it is replaced: on a busy machine one takes long to start."""
+JOIN_S = 0.1
+MAX_OPEN_FILES = 65_536
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,6 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         settings = parse_settings(arguments, os.environ)
         check_settings(settings)
+        _allow_open_files()
         limit_arenas()
         with _bind(settings) as listener:
             logging.config.dictConfig(describe_logging(settings))
@@ -71,6 +77,16 @@ def check_settings(settings: Settings) -> None:
     """InputError for what the application would refuse too, when it starts: here a mistake is one line."""
     read_keys(settings)
     list_origins(settings.cors_origins)
+
+
+def _allow_open_files() -> None:
+    """Raise the soft limit on open files, which every connection needs one of, as far as may be."""
+    if sys.platform == "win32":
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -134,11 +150,24 @@ def _serve(settings: Settings, catalog: Catalog | None, listener: socket.socket)
     if catalog is not None:
         uvicorn.Server(config).run([listener])
         return 0
-    supervisor = Multiprocess(config, sockets=[listener])
+    supervisor = _Supervisor(config, sockets=[listener])
     with share_metrics():
         supervisor.run()
     # A worker that was told to stop ends by that signal, which is negative here; one that could not start does not.
     return int(any((process.exitcode or 0) > 0 for process in supervisor.processes))
+
+
+class _Supervisor(Multiprocess):
+    """uvicorn's, which hands a second signal on to workers that are still draining, too."""
+
+    def join_all(self) -> None:
+        for worker in self.processes:
+            while worker.process.is_alive():
+                worker.process.join(JOIN_S)
+                if self.signal_queue:
+                    self.signal_queue.clear()
+                    for other in self.processes:
+                        other.process.terminate()
 
 
 def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:

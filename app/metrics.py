@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 from app import __version__
 from app.catalog import Catalog, Shelf
 from app.reloads import Reload
+from artifact.errors import InputError
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -42,8 +43,17 @@ _FILE_PID = re.compile(r"_(\d+)\.db\Z")
 
 @contextmanager
 def share_metrics() -> Iterator[None]:
-    """Within this, worker processes that are started keep their numbers in one folder, which is removed at the end."""
-    with TemporaryDirectory(prefix="wordkin-metrics-") as folder:
+    """Within this, worker processes that are started keep their numbers in one folder, which is removed at the end.
+
+    InputError where there is no place for it.
+    """
+    try:
+        made = TemporaryDirectory(prefix="wordkin-metrics-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InputError(
+            f"--workers: no folder for the numbers that workers share, set TMPDIR: {error.strerror or error}"
+        ) from None
+    with made as folder:
         before = os.environ.get(FOLDER_VARIABLE)
         os.environ[FOLDER_VARIABLE] = folder
         try:
@@ -76,8 +86,7 @@ class Metrics:
         self.bodies_bytes = self._gauge("wordkin_request_bodies_bytes", "Request bodies that are held.")
         self._unknown_words = Counter(
             "wordkin_unknown_words",
-            "Words of questions that are not in the vocabulary: refused, or composed from their subwords.",
-            ["outcome"],
+            "Words that questions were refused for, because the vocabulary lacks them.",
             registry=self._registry,
         )
         self._reloads = Counter(
@@ -100,8 +109,6 @@ class Metrics:
             registry=self._registry,
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}
-        self._refused_words = self._unknown_words.labels("refused")
-        self._composed_words = self._unknown_words.labels("composed")
 
     @contextmanager
     def watch(self, catalog: Catalog) -> Iterator[None]:
@@ -123,9 +130,9 @@ class Metrics:
                 self._children[method, route, status] = child
         child.observe(seconds)
 
-    def count_unknown_words(self, count: int, *, composed: bool = False) -> None:
-        """Words of a question that the vocabulary lacks."""
-        (self._composed_words if composed else self._refused_words).inc(count)
+    def count_unknown_words(self, count: int) -> None:
+        """Words that a question was refused for."""
+        self._unknown_words.inc(count)
 
     def observe_batches(self, kind: str) -> Callable[[float], None]:
         """A function that takes the size of each batch of ``kind``, which is a word of the program's own."""

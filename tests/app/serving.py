@@ -8,6 +8,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -136,6 +137,7 @@ class Server:
             stdout=out,
             stderr=subprocess.PIPE,
             text=True,
+            start_new_session=True,
         )
         self.lines = []
         self.port = 0
@@ -150,14 +152,15 @@ class Server:
         return self
 
     def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
+        # With its workers, which would keep its standard error open.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.communicate()
 
     def stop(self, signal):
         """Send a signal; returns the exit code and what was written to standard error since the start."""
         self.process.send_signal(signal)
-        _, rest = self.process.communicate(timeout=20)
+        _, rest = self.process.communicate(timeout=60)
         return self.process.returncode, "".join(self.lines) + rest
 
     def send(self, data, *, close=False):
@@ -197,10 +200,10 @@ class Server:
 
     def wait(self, path="/health/ready"):
         """Wait until the server answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with contextlib.suppress(httpx.HTTPError):
-                if httpx.get(f"http://127.0.0.1:{self.port}{path}").status_code == 200:
+                if httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=60).status_code == 200:
                     return
             time.sleep(0.05)
         raise AssertionError("the server does not answer")
