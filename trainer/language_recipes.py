@@ -233,9 +233,9 @@ class CpuHour(RnnlmSettings):
     hidden: int = 400
     layers: int = 2
     tie_weights: bool = True
-    dropout: float = 0.4
-    input_dropout: float | None = 0.35
-    hidden_dropout: float | None = 0.3
+    dropout: float = 0.3
+    input_dropout: float | None = 0.3
+    hidden_dropout: float | None = 0.25
     variational: bool = True
     shift_lanes: bool = True
     batch_size: int = 32
@@ -244,7 +244,7 @@ class CpuHour(RnnlmSettings):
     learning_rate: float | None = 3e-3
     schedule: str = "cosine"
     warm_up: float = 0.03
-    epochs: int = 17
+    epochs: int = 10
     clip: float = 0.5
     initial: str = "uniform"
     patience: int = 0
