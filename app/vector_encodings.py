@@ -5,7 +5,6 @@ Each is written from the array at once: no object stands for a number on the way
 
 from __future__ import annotations
 
-import binascii
 import functools
 import importlib.util
 import io
@@ -15,7 +14,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from pybase64 import b64encode
 from pydantic_core import to_json
 
 from artifact.lookup import Lookup
@@ -58,28 +57,16 @@ def write_floats(asked: AskedVectors) -> bytes:
 
 def write_base64(asked: AskedVectors) -> bytes:
     """JSON whose vectors are base64 of little-endian float32."""
-    text, width = encode_rows(asked.lookup.rows)
+    rows = np.ascontiguousarray(asked.lookup.rows, dtype="<f4")
     said = {word: "," + to_json(members).decode()[1:-1] for word, members in asked.describe().items()}
-    results = [
-        f'{{"word":{encode_basestring(word)},"vector":"{text[start : start + width]}"{said.get(word, "")}}}'
-        for word, start in zip(asked.words, range(0, len(text), width), strict=True)
-    ]
-    origin = to_json({"model": asked.model, "version": asked.version}).decode()
-    return f'{origin[:-1]},"results":[{",".join(results)}]}}'.encode()
-
-
-def encode_rows(rows: NDArray[np.float32]) -> tuple[str, int]:
-    """The base64 of each of ``rows`` [n, D], one after another, and how many characters each takes."""
-    n, size = len(rows), rows.shape[1] * 4
-    padding = -size % 3
-    # Rows filled up to whole groups of three bytes are encoded as one; what the filling became is then marked as such.
-    filled = np.zeros((n, size + padding), dtype=np.uint8)
-    filled[:, :size] = np.ascontiguousarray(rows, dtype="<f4").view(np.uint8)
-    width = filled.shape[1] // 3 * 4
-    text = bytearray(binascii.b2a_base64(filled.data, newline=False))
-    if padding:
-        np.frombuffer(text, dtype=np.uint8).reshape(n, width)[:, -padding:] = ord("=")
-    return text.decode("ascii"), width
+    # What stands between two vectors is one piece: all are joined once, and vectors are most of the bytes.
+    end = to_json({"model": asked.model, "version": asked.version}).decode()[:-1] + ',"results":['
+    pieces: list[bytes] = []
+    for word, vector in zip(asked.words, map(b64encode, rows), strict=True):
+        pieces += (f'{end}{{"word":{encode_basestring(word)},"vector":"'.encode(), vector)
+        end = f'"{said.get(word, "")}}},'
+    pieces.append(f"{end.removesuffix(',')}]}}".encode())
+    return b"".join(pieces)
 
 
 def write_npy(asked: AskedVectors) -> bytes:

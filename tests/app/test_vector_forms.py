@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from app.media_types import choose
-from app.vector_encodings import ARROW, NPY, encode_rows, has_arrow
+from app.vector_encodings import ARROW, NPY, has_arrow
 from tests.app.serving import TOKENS, VECTORS, check_problem, publish
 
 ASKED = ["truck", "서울", "car", "truck"]
@@ -17,15 +17,6 @@ ROWS = VECTORS[[TOKENS.index(word) for word in ASKED]]
 def post(client, accept=None, **body):
     headers = {} if accept is None else {"accept": accept}
     return client.request("POST", "/vectors", json=body, headers=headers)
-
-
-@pytest.mark.parametrize("dim", range(1, 8))
-def test_rows_are_encoded_as_one_by_one(dim):
-    rows = np.random.default_rng(dim).normal(size=(5, dim)).astype(np.float32)
-    text, width = encode_rows(rows)
-    pieces = [text[start : start + width] for start in range(0, len(text), width)]
-    assert pieces == [base64.b64encode(row.tobytes()).decode() for row in rows]
-    assert encode_rows(rows[:0])[0] == ""
 
 
 def test_base64_in_json(client, version):
