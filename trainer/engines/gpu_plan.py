@@ -93,7 +93,7 @@ class Plan:
         fours, near = 4 * -(-self.negatives // 4), 4 * -(-self.reach // 4)
         rows = self.block + self.reach * (1 if self.skipgram else 2) + self.negatives
         scores = self.block * (fours + self.negatives + 1)
-        scores += 2 * self.block * near if self.skipgram else 4 + self.block
+        scores += self.block * near + (self.block * near if self.skipgram else 4)
         notes = 16 + 4 * (self.chunk + 4 * self.threads + 2 * fours + self.threads) + 4 * self.chunk + 4
         return 16 * rows * (self.columns | 1) + 4 * scores + 8 * -(-notes // 8)
 

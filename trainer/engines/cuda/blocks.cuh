@@ -7,12 +7,11 @@ __device__ __forceinline__ float window_weight(const Notes& notes, int i) {
     return 0.5f * static_cast<float>(left * (2 * WINDOW + 1 - left) + right * (2 * WINDOW + 1 - right));
 }
 
-// Copy rows first .. stop of the chunk's words into slots of `rows`, word i into slot (i + shift) % RING.
-__device__ void load_words(const float4* table, const Notes& notes, float4* rows, int first, int stop, int shift) {
+// Copy the rows of words first .. stop of the chunk into a ring, word i into slot i % RING.
+__device__ void load_words(const float4* table, const Notes& notes, float4* ring, int first, int stop) {
     for (int item = threadIdx.x; item < (stop - first) * COLUMNS; item += THREADS) {
         int i = first + item / COLUMNS, column = item % COLUMNS;
-        rows[(i + shift) % RING * STRIDE + column] =
-            load4(table + static_cast<long long>(notes.words[i]) * COLUMNS + column);
+        ring[i % RING * STRIDE + column] = load4(table + static_cast<long long>(notes.words[i]) * COLUMNS + column);
     }
 }
 
@@ -21,34 +20,6 @@ __device__ void load_negatives(const Task& task, Work& work) {
         int k = item / COLUMNS, column = item % COLUMNS;
         work.negatives[k * STRIDE + column] =
             load4(task.outputs + static_cast<long long>(work.negative_ids[k]) * COLUMNS + column);
-    }
-}
-
-// Weighted window sums of a ring's rows around words i .. i + 4 that lie below `stop`, at one column.
-__device__ __forceinline__ void sum_windows(
-    const float4* ring, const Notes& notes, int i, int stop, int column, float4 (&sums)[4]) {
-    int low[4], high[4], least = i, most = i;
-#pragma unroll
-    for (int r = 0; r < 4; ++r) {
-        sums[r] = zero4();
-        low[r] = high[r] = 0;
-        if (i + r < stop) {
-            low[r] = max(static_cast<int>(notes.line_starts[i + r]), i + r - WINDOW);
-            high[r] = min(static_cast<int>(notes.line_ends[i + r]), i + r + WINDOW + 1);
-            if (r == 0) least = low[r];
-            most = max(most, high[r]);
-        }
-    }
-    int slot = least % RING;
-    for (int j = least; j < most; ++j) {
-        float4 x = ring[slot * STRIDE + column];
-#pragma unroll
-        for (int r = 0; r < 4; ++r) {
-            int distance = abs(j - i - r);
-            bool counts = j >= low[r] && j < high[r] && distance != 0;
-            add4(sums[r], counts ? static_cast<float>(WINDOW + 1 - distance) : 0.f, x);
-        }
-        slot = slot + 1 == RING ? 0 : slot + 1;
     }
 }
 

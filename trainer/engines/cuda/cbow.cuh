@@ -1,17 +1,51 @@
 // CBOW: the mean of the words around predicts the word in the middle, as in cbow.py.
 #pragma once
 
-// The hidden vectors of words first .. first + rows; zeros behind them.
-__device__ void average_windows(Work& work, int first, int rows) {
+// What each row counts in the window sums of words first .. stop, at most BLOCK of them: lane j is word first - WINDOW + j.
+// The sums are averages, or errors to be returned.
+__device__ void weigh_windows(const Task& task, Work& work, int first, int stop, bool averages) {
+    const Notes& notes = *work.notes;
+    for (int item = threadIdx.x; item < RING * BLOCK; item += THREADS) {
+        int lane = item / BLOCK, i = item % BLOCK, word = first + i, other = first - WINDOW + lane, distance = abs(other - word);
+        float weight = 0.f;
+        if (word < stop && distance != 0 && distance <= WINDOW && other >= notes.line_starts[word] &&
+            other < notes.line_ends[word]) {
+            weight = static_cast<float>(WINDOW + 1 - distance);
+            weight *= averages ? 1.f / window_weight(notes, word) : task.context_gradient / static_cast<float>(WINDOW);
+        }
+        work.scores->near_by_lane[lane][i] = weight;
+    }
+}
+
+// The window sums of words first + i .. first + i + 4 over a ring's rows, at one column; weigh_windows has weighed them.
+// No row is read from word `known` on: what lies there may be no number, and 0 times it is none either.
+__device__ __forceinline__ void sum_windows(
+    const float4* ring, const Work& work, int first, int known, int i, int column, float4 (&sums)[4]) {
+#pragma unroll
+    for (int r = 0; r < 4; ++r) sums[r] = zero4();
+    int low = max(i, WINDOW - first);
+    int high = min(i + 4 + 2 * WINDOW, known - first + WINDOW);
+    int slot = (first - WINDOW + low) % RING;
+#pragma unroll 4
+    for (int lane = low; lane < high; ++lane) {
+        float4 x = ring[slot * STRIDE + column];
+        float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_lane[lane][i]);
+        add4(sums[0], factors.x, x);
+        add4(sums[1], factors.y, x);
+        add4(sums[2], factors.z, x);
+        add4(sums[3], factors.w, x);
+        slot = slot + 1 == RING ? 0 : slot + 1;
+    }
+}
+
+// The hidden vectors of words first .. first + BLOCK; zeros behind the chunk.
+__device__ void average_windows(Work& work, int first, int count) {
     for (int item = threadIdx.x; item < BLOCK / 4 * COLUMNS; item += THREADS) {
         int i = item / COLUMNS * 4, column = item % COLUMNS;
         float4 sums[4];
-        sum_windows(work.near, *work.notes, first + i, first + rows, column, sums);
+        sum_windows(work.near, work, first, count, i, column, sums);
 #pragma unroll
-        for (int r = 0; r < 4; ++r) {
-            if (i + r < rows) scale4(sums[r], 1.f / window_weight(*work.notes, first + i + r));
-            work.states[(i + r) * STRIDE + column] = sums[r];
-        }
+        for (int r = 0; r < 4; ++r) work.states[(i + r) * STRIDE + column] = sums[r];
     }
 }
 
@@ -55,36 +89,42 @@ __device__ void make_errors(const Task& task, Work& work, int first, int rows) {
     }
 }
 
-// Add the window sums of the errors to the rows of words first .. stop.
-__device__ void return_errors(const Task& task, const Work& work, int first, int stop) {
-    float scale = task.context_gradient / static_cast<float>(WINDOW);
+// Add the window sums of the errors, known below word `known`, to the rows of words first .. stop, at most BLOCK of them.
+__device__ void return_errors(const Task& task, const Work& work, int first, int stop, int known) {
     for (int item = threadIdx.x; item < (stop - first + 3) / 4 * COLUMNS; item += THREADS) {
-        int i = first + item / COLUMNS * 4, column = item % COLUMNS;
+        int i = item / COLUMNS * 4, column = item % COLUMNS;
         float4 sums[4];
-        sum_windows(work.errors, *work.notes, i, stop, column, sums);
+        sum_windows(work.errors, work, first, known, i, column, sums);
 #pragma unroll
         for (int r = 0; r < 4; ++r)
-            if (i + r < stop) {
-                scale4(sums[r], scale);
-                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[i + r]) * COLUMNS + column, sums[r]);
-            }
+            if (first + i + r < stop)
+                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
     }
 }
 
 __device__ float train_cbow_block(const Task& task, Work& work, int first, int count, int rows, float rate) {
     int seen = first == 0 ? 0 : min(count, first + WINDOW);
-    load_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW), 0);
-    load_words(task.outputs, *work.notes, work.errors, first, first + rows, 0);
+    load_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
+    load_words(task.outputs, *work.notes, work.errors, first, first + rows);
     load_negatives(task, work);
+    weigh_windows(task, work, first, first + rows, true);
     __syncthreads();
-    average_windows(work, first, rows);
+    average_windows(work, first, count);
     __syncthreads();
     float loss = score_block(task, work, first, rows, rate) + score_targets(work, first, rows, rate);
     __syncthreads();
     make_errors(task, work, first, rows);
     update_negatives(task, work);
+    int from = max(first - WINDOW, 0);  // the windows of words up to `stop` are done
+    int stop = first + BLOCK >= count ? count : max(first + BLOCK - WINDOW, 0);
+    weigh_windows(task, work, from, min(from + BLOCK, stop), false);
     __syncthreads();
-    int stop = first + BLOCK >= count ? count : max(first + BLOCK - WINDOW, 0);  // the windows of words below it are done
-    return_errors(task, work, max(first - WINDOW, 0), stop);
+    return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
+    for (from += BLOCK; from < stop; from += BLOCK) {  // at the chunk's end
+        __syncthreads();
+        weigh_windows(task, work, from, min(from + BLOCK, stop), false);
+        __syncthreads();
+        return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
+    }
     return loss;
 }

@@ -10,13 +10,6 @@ __device__ __forceinline__ void add4(float4& sum, float factor, float4 x) {
     sum.w = fmaf(factor, x.w, sum.w);
 }
 
-__device__ __forceinline__ void scale4(float4& x, float factor) {
-    x.x *= factor;
-    x.y *= factor;
-    x.z *= factor;
-    x.w *= factor;
-}
-
 __device__ __forceinline__ float dot4(float4 a, float4 b, float sum) {
     return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
 }

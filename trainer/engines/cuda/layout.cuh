@@ -48,7 +48,7 @@ struct Scores {                               // gradients, by state and by row,
     float by_state[BLOCK][NEGATIVES4];        // of negative k for state i
     float by_negative[NEGATIVES][BLOCK];
     float near_by_state[SKIPGRAM ? BLOCK : 1][SKIPGRAM ? NEAR4 : 4];  // of the word at lane j for state i (skip-gram)
-    float near_by_lane[SKIPGRAM ? NEAR4 : 1][BLOCK];
+    float near_by_lane[NEAR4][BLOCK];         // the same; or what its row counts in the window sum of word i (CBOW)
     float targets[BLOCK];                     // of its own word (CBOW)
 };
 
