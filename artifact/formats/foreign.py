@@ -13,7 +13,7 @@ from artifact.embedding_writer import Precision
 from artifact.formats.remarks import Remarks
 from artifact.subwords import Ngrams
 
-BLOCK_NUMBERS = 1 << 20
+BLOCK_NUMBERS = 1 << 18
 """About how many numbers stand in a block."""
 
 

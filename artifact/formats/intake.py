@@ -48,7 +48,10 @@ def take_in(draft: Draft, foreign: Foreign, *, dtype: Precision, progress: Progr
     """
     words = _Words(foreign.remarks)
     has_counts = False
-    with EmbeddingWriter(draft, dim=foreign.dim, dtype=dtype, expected=foreign.words or 0) as writer:
+    # A header may say any number; a number takes a byte or more, even packed a quarter of one.
+    most = 4 * (foreign.progress()[1] or 0) // foreign.dim
+    expected = min(foreign.words or 0, most)
+    with EmbeddingWriter(draft, dim=foreign.dim, dtype=dtype, expected=expected) as writer:
         for rows in foreign.blocks:
             tokens, kept = words.clean(rows)
             _check_finite(rows)

@@ -150,7 +150,7 @@ def _split_line(line: bytes, *, dim: int, where: str) -> tuple[bytes, bytes]:
         return fields[0].strip(_SPACES), b" ".join(fields[1:])
     if len(fields) == dim and line[:1] in (b" ", b"\t"):
         return b"", b" ".join(fields)
-    raise InputError(f"{where}: {max(0, len(fields) - 1)} numbers where {dim} are expected")
+    raise InputError(f"{where}: {max(0, len(fields) - 1)} of {dim} numbers")
 
 
 def _parse_numbers(numbers: list[bytes], dim: int) -> NDArray[np.float32] | None:

@@ -1,10 +1,14 @@
 """word2vec's two formats and GloVe's: what is read, where it is found out, and what is said of odd files."""
 
 import gzip
+import tracemalloc
 
 import numpy as np
 import pytest
 
+from artifact.formats.intake import take_in
+from artifact.formats.reading import open_foreign
+from artifact.store import Store
 from tests.formats.foreign_files import WORDS, binary_bytes, make_vectors, read, text_bytes
 
 VECTORS = make_vectors()
@@ -174,13 +178,21 @@ REFUSED = {
     "empty": (b"", "vectors: empty"),
     "prose": (b"Once upon a time\nthere was a text\n", "its format cannot be told"),
     "no numbers": (b"7\n", "its format cannot be told"),
-    "short line": (b"3 2\na 1 2\nb 1\nc 1 2\n", "vectors: line 3: 1 numbers where 2 are expected"),
+    "short line": (b"3 2\na 1 2\nb 1\nc 1 2\n", "vectors: line 3: 1 of 2 numbers"),
     "no number": (b"2 2\na 1 2\nb 1 x\n", "vectors: line 3: 'x' is not a finite number"),
     "underscore": (b"2 2\na 1 2\nb 1 1_0\n", "vectors: line 3: '1_0' is not a finite number"),
     "nan": (b"2 2\na 1 2\nb nan 1\n", "vectors: line 3: the vector of 'b' is not finite"),
     "inf": (b"a 1 2\nb 1 -inf\n", "vectors: line 2: the vector of 'b' is not finite"),
     "too large": (b"2 2\na 1 2\nb 1 1e39\n", "vectors: line 3: the vector of 'b' is not finite"),
     "too few": (b"3 2\na 1 2\nb 1 2\n", "line 1 says 3 words, but the file ends after 2 (line 3)"),
+    "far too few": (
+        b"100000000000000000 2\na 1 2\n",
+        "line 1 says 100,000,000,000,000,000 words, but the file ends after 1 (line 2)",
+    ),
+    "far too few, packed": (
+        gzip.compress(b"100000000000000000 1\na \0\0\0\0"),
+        "row 1 (byte 27): the file ends there",
+    ),
     "wrong width": (b"2 2\na 1 2 3\nb 1 2 3\n", "line 1 says 2 dimensions, but the lines have more"),
     "no words": (b"0 2\n", "the header says 0 words"),
     "no dimensions": (b"2 0\na\nb\n", "1 to 65,536 dimensions"),
@@ -218,6 +230,19 @@ def test_options_and_paths_that_make_no_sense(path, refuse, tmp_path):
     assert "a folder, not a glove-text file" in refuse(tmp_path, "--format", "glove-text")
     path.write_bytes(binary_bytes(["a"], np.array([[1e6]], np.float32)))
     assert "the vector of 'a' is not finite as float16" in refuse(path, "--dtype", "float16")
+
+
+def test_vectors_pass_through_a_few_at_a_time(path):
+    vectors = np.tile(make_vectors(1, 3000), (4000, 1))
+    path.write_bytes(binary_bytes([f"word{number}" for number in range(4000)], vectors))
+    tracemalloc.start()
+    try:
+        with open_foreign(path) as foreign, Store(path.parent / "store", create=True).draft("it") as draft:
+            take_in(draft, foreign, dtype="float32", progress=lambda done, total: None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < vectors.nbytes / 2
 
 
 def test_blocks_join_seamlessly(path, monkeypatch, kind):
