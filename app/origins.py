@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from app.settings import Settings
 from artifact.errors import InputError
 
-METHODS = ("GET", "HEAD", "POST")
+METHODS = ("GET", "HEAD", "POST", "DELETE")
 REQUEST_HEADERS = ("Authorization", "Content-Type", "X-API-Key", "X-Request-Id", "If-None-Match")
 ANSWER_HEADERS = ("X-Request-Id", "ETag", "Retry-After", "WWW-Authenticate")
 _ORIGIN_FORM = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?\Z")

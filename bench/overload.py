@@ -176,7 +176,7 @@ def main(arguments=None):
     )
     parser.add_argument("--in-work", type=int, default=16)
     parser.add_argument("--waiting", type=int, default=48)
-    parser.add_argument("--max-wait", type=int, default=10)
+    parser.add_argument("--max-wait", type=int, default=2)
     parser.add_argument("--times", type=int, default=10, help="clients for each place and each in the queue")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=20.0)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path
 
 from app.bodies import StrictRoute
 from app.catalog import Catalog
-from app.errors import INVALID_REQUEST, MODEL_UNAVAILABLE, UNKNOWN_MODEL
+from app.errors import FORBIDDEN, INVALID_REQUEST, MODEL_UNAVAILABLE, UNKNOWN_MODEL
 from app.keys import require_admin
 from app.openapi import BODY_PROBLEMS, document
 from app.reloads import Reload
@@ -18,8 +18,8 @@ from app.schemas import Name, VersionFault
 from app.version_schemas import PinBody, Reloaded
 
 router = APIRouter(tags=["operations"], route_class=StrictRoute, dependencies=[Depends(require_admin)])
-changes = document(UNKNOWN_MODEL, INVALID_REQUEST, MODEL_UNAVAILABLE)
-changes_with_body = document(UNKNOWN_MODEL, INVALID_REQUEST, MODEL_UNAVAILABLE, *BODY_PROBLEMS)
+changes = document(FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST, MODEL_UNAVAILABLE)
+changes_with_body = document(FORBIDDEN, UNKNOWN_MODEL, INVALID_REQUEST, MODEL_UNAVAILABLE, *BODY_PROBLEMS)
 
 ModelName = Annotated[Name, Path(examples=["sample"])]
 
