@@ -17,6 +17,9 @@ from app.metrics import Metrics
 EXEMPT_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 EXEMPT_FOLDER = "/v2/health/"
 MAX_BUCKETS = 65_536
+RETRY_S = 1
+SLOW_DOWN = "slow_down"
+"""Where the server's protocol leaves, in the state of a request, a function that holds back the next one."""
 
 
 def is_exempt(path: str) -> bool:
@@ -44,10 +47,8 @@ class Admission:
         if self._free:
             self._free -= 1
         elif not await self._wait():
-            problem = ProblemError(
-                OVERLOADED, "too many requests are waiting; ask again later", headers={"retry-after": "1"}
-            )
-            await send_problem(problem, scope, receive, send)
+            detail = "too many requests are waiting; ask again later"
+            await _send_away(ProblemError(OVERLOADED, detail), RETRY_S, scope, receive, send)
             return
         try:
             await self.app(scope, receive, send)
@@ -110,8 +111,7 @@ class RateLimit:
             if wait_s:
                 seconds = math.ceil(wait_s)
                 detail = f"more than {self._rate} requests a second; ask again in {seconds} s"
-                problem = ProblemError(RATE_LIMITED, detail, headers={"retry-after": str(seconds)})
-                await send_problem(problem, scope, receive, send)
+                await _send_away(ProblemError(RATE_LIMITED, detail), seconds, scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -125,6 +125,14 @@ class RateLimit:
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         return 0.0 if granted else (1.0 - tokens) / self._rate
+
+
+async def _send_away(problem: ProblemError, seconds: int, scope: Scope, receive: Receive, send: Send) -> None:
+    """Refuse for ``seconds``. A connection that asks again sooner is not read before, so that refusals stay few."""
+    problem.headers = {"retry-after": str(seconds)}
+    if slow_down := scope.get("state", {}).get(SLOW_DOWN):
+        slow_down(float(seconds))
+    await send_problem(problem, scope, receive, send)
 
 
 def _tell_client(scope: Scope) -> str:

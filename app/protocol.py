@@ -13,10 +13,12 @@ from typing import Any
 from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.admission import SLOW_DOWN
 from app.errors import OVERLOADED, REQUEST_TIMEOUT, URI_TOO_LONG, ProblemError, respond_plain
 from app.guards import MAX_URI_BYTES
 
 MAX_HEAD_BYTES = 65_536
+MAX_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
         self._send_timer: asyncio.TimerHandle | None = None
+        self._pause_s = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client connects; one too many is sent away."""
@@ -75,6 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._start_head_timer()
         super().on_message_begin()
+        self.scope["state"][SLOW_DOWN] = self._slow_down
 
     def on_headers_complete(self) -> None:
         """Its head is complete."""
@@ -92,6 +96,10 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """It is answered; a body that was not waited for may not go on arriving for ever."""
         super().on_response_complete()
+        if self._pause_s:
+            self.flow.pause_reading()
+            self.loop.call_later(self._pause_s, self.flow.resume_reading)
+            self._pause_s = 0.0
         if self._in_body and not self.transport.is_closing():
             self._start_head_timer()
 
@@ -122,6 +130,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(respond_plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, msg))
         else:
             self._refuse(respond_plain(HTTPStatus.BAD_REQUEST, "this cannot be read as an HTTP/1.1 request"))
+
+    def _slow_down(self, seconds: float) -> None:
+        """Read nothing more for a while once this request is answered: refusing again at once helps nobody."""
+        self._pause_s = min(seconds, MAX_PAUSE_S)
 
     def _is_busy(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete

@@ -159,3 +159,23 @@ def test_a_slow_client_that_is_still_in_time(patient):
             connection.sendall(request[position : position + 40])
             time.sleep(0.1)
         assert read_answer(connection).status_code == 200
+
+
+def test_whoever_is_refused_and_asks_again_at_once_is_not_heard_before_time(root):
+    publish(root, "sample")
+    with Server("--store", root, "--rate-limit", 1, "--rate-burst", 1) as server:
+        server.wait()
+        request = b"GET /models HTTP/1.1\r\nhost: a\r\n\r\n"
+        with connect(server) as connection:
+
+            def ask():
+                connection.sendall(request)
+                return read_answer(connection).status_code
+
+            while ask() != 429:
+                pass
+            refused_at = time.monotonic()
+            # Others are heard meanwhile.
+            assert httpx.get(f"http://127.0.0.1:{server.port}/health/live", timeout=60).status_code == 200
+            assert ask() in (200, 429)
+            assert time.monotonic() - refused_at >= 0.9
