@@ -25,6 +25,8 @@ from artifact.joining import Joiner
 _SCORES_AT_ONCE = 1 << 18
 """Scores in a block, a mebibyte: what a core's own cache holds."""
 _LEAST_ROWS, _MOST_ROWS = 2_048, 16_384
+_WIDENED_AT_ONCE = 1 << 20
+"""Numbers in a block that is widened to float32, four mebibytes: larger ones are slower, and each worker process keeps some."""
 _QUERIES_AT_ONCE = 64
 _RANKED_AT_ONCE = 16_384
 _WORTH_SPLITTING = 4 << 20
@@ -151,6 +153,8 @@ class Search:
         """What may be among the ``keep`` best rows of each query, of the rows from ``start`` to ``stop``."""
         Q = len(units)
         step = min(max(_SCORES_AT_ONCE // Q, _LEAST_ROWS), _MOST_ROWS)
+        if self._vectors.dtype != np.float32:
+            step = min(step, max(1, _WIDENED_AT_ONCE // self._vectors.shape[1]))
         candidates = Candidates(Q, keep, slack=2 * self._slack)
         buffer = np.empty(Q * step, dtype=np.float32)
         columns = np.ascontiguousarray(units.T)
