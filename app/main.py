@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
@@ -23,6 +24,8 @@ from app.routes import metrics as metrics_routes
 from app.settings import Settings
 from app.watcher import Watcher
 
+MOST_THREADS = 128
+
 
 def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI:
     """The server for ``settings``. When it starts it opens the models, unless it is given a ``catalog`` that has.
@@ -32,6 +35,8 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        # A thread for each request that is let in, so that all searches that wait are joined into one product.
+        current_default_thread_limiter().total_tokens = min(settings.max_in_work, MOST_THREADS)
         app.state.catalog = catalog or open_catalog(settings)
         watcher = Watcher(app.state.catalog, poll_seconds=settings.poll_seconds)
         batcher = Batcher(observe=app.state.metrics.observe_batches("language"))
