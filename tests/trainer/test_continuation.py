@@ -60,7 +60,7 @@ def neighbours(embedding, word, top=4):
         # Output vectors move where words are drawn as negatives; input vectors only where they stand in the text.
         ("cbow", ["--epochs", "6", "--output-weight", "0"]),
         ("cbow", ["--epochs", "6", "--subwords", "3-5", "--buckets", "20000"]),
-        ("skipgram", ["--epochs", "3"]),
+        ("skipgram", ["--epochs", "5"]),
     ],
     ids=["cbow", "subwords", "skipgram"],
 )
