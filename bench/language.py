@@ -42,7 +42,7 @@ def make_words(blocks):
 class Ours:
     def __init__(self, settings, threads):
         self.learner = RnnlmLearner(
-            make_words(400),
+            make_words(4000),
             settings,
             size=VOCABULARY,
             end_of_line=0,
@@ -70,7 +70,7 @@ class Torchs:
         self.parameters = list(modules.parameters())
         self.optimizer = torch.optim.SGD(self.parameters, lr=settings.learning_rate)
         self.clip = settings.clip
-        words = torch.from_numpy(make_words(400).astype(np.int64)).view(LANES, -1).T.contiguous()
+        words = torch.from_numpy(make_words(4000).astype(np.int64)).view(LANES, -1).T.contiguous()
         self.inputs, self.targets = words[:-1], words[1:]
         self.at, self.state = 0, None
 
