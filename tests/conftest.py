@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 from dataclasses import dataclass
 
 import pytest
@@ -13,6 +14,9 @@ from trainer.cli import main
 settings.register_profile("ci", derandomize=True, deadline=None)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# A shell starts what runs in the background with SIGINT ignored, and that is handed down to every process the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser):
