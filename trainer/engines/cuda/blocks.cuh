@@ -111,10 +111,7 @@ __device__ void update_negatives(const Task& task, const Work& work) {
         for (int i = 0; i < BLOCK; ++i) {
             float4 x = work.states[i * STRIDE + column];
             float4 factors = *reinterpret_cast<const float4*>(&work.scores->by_state[i][k]);
-            add4(sums[0], factors.x, x);
-            add4(sums[1], factors.y, x);
-            add4(sums[2], factors.z, x);
-            add4(sums[3], factors.w, x);
+            add_each(sums, factors, x);
         }
 #pragma unroll
         for (int r = 0; r < 4; ++r)
@@ -129,9 +126,6 @@ __device__ __forceinline__ void add_negative_errors(const Work& work, int i, int
     for (int k = 0; k < NEGATIVES; ++k) {
         float4 x = work.negatives[k * STRIDE + column];
         float4 factors = *reinterpret_cast<const float4*>(&work.scores->by_negative[k][i]);
-        add4(sums[0], factors.x, x);
-        add4(sums[1], factors.y, x);
-        add4(sums[2], factors.z, x);
-        add4(sums[3], factors.w, x);
+        add_each(sums, factors, x);
     }
 }

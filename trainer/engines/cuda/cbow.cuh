@@ -30,10 +30,7 @@ __device__ __forceinline__ void sum_windows(
     for (int lane = low; lane < high; ++lane) {
         float4 x = ring[slot * STRIDE + column];
         float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_lane[lane][i]);
-        add4(sums[0], factors.x, x);
-        add4(sums[1], factors.y, x);
-        add4(sums[2], factors.z, x);
-        add4(sums[3], factors.w, x);
+        add_each(sums, factors, x);
         slot = slot + 1 == RING ? 0 : slot + 1;
     }
 }

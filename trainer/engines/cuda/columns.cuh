@@ -10,6 +10,14 @@ __device__ __forceinline__ void add4(float4& sum, float factor, float4 x) {
     sum.w = fmaf(factor, x.w, sum.w);
 }
 
+// sums_r += factors_r * x.
+__device__ __forceinline__ void add_each(float4 (&sums)[4], float4 factors, float4 x) {
+    add4(sums[0], factors.x, x);
+    add4(sums[1], factors.y, x);
+    add4(sums[2], factors.z, x);
+    add4(sums[3], factors.w, x);
+}
+
 __device__ __forceinline__ float dot4(float4 a, float4 b, float sum) {
     return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
 }

@@ -9,10 +9,7 @@ __device__ void update_states(const Task& task, const Work& work, int first, int
         for (int lane = i; lane < i + 4 + 2 * WINDOW; ++lane) {
             float4 x = work.near[lane * STRIDE + column];
             float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_lane[lane][i]);
-            add4(sums[0], factors.x, x);
-            add4(sums[1], factors.y, x);
-            add4(sums[2], factors.z, x);
-            add4(sums[3], factors.w, x);
+            add_each(sums, factors, x);
         }
         add_negative_errors(work, i, column, sums);
 #pragma unroll
@@ -31,10 +28,7 @@ __device__ void update_near(const Task& task, const Work& work, int first, int c
         for (int i = max(lane - 2 * WINDOW, 0); i < stop; ++i) {
             float4 x = work.states[i * STRIDE + column];
             float4 factors = *reinterpret_cast<const float4*>(&work.scores->near_by_state[i][lane]);
-            add4(sums[0], factors.x, x);
-            add4(sums[1], factors.y, x);
-            add4(sums[2], factors.z, x);
-            add4(sums[3], factors.w, x);
+            add_each(sums, factors, x);
         }
 #pragma unroll
         for (int r = 0; r < 4; ++r) {
