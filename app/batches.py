@@ -56,6 +56,12 @@ class Batch(Generic[Query]):
     is_many: bool = False
     where: str = "body"
 
+    @classmethod
+    def of(cls, body: Any) -> Batch[Any]:
+        """The questions of a body: those of its ``queries``, or itself."""
+        queries = getattr(body, "queries", None)
+        return cls([body] if queries is None else queries, is_many=queries is not None)
+
     def locate(self, place: int, *parts: str | int) -> Location:
         """Where a part of the query at ``place`` stands in the request."""
         return [self.where, *(("queries", place) if self.is_many else ()), *parts]

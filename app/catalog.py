@@ -163,8 +163,7 @@ class Catalog:
             return served
         faults = shelf.faults_of(model)
         if served is None and not faults:
-            detail = f"there is no model {model}; /models lists what there is"
-            raise ProblemError(UNKNOWN_MODEL, detail, choices=list(shelf.served))
+            raise _unknown_model(model, shelf)
         if version is None:
             raise ProblemError(MODEL_UNAVAILABLE, faults[0].detail)
         return self._get_version(model, version)
@@ -196,8 +195,7 @@ class Catalog:
 
     def _check_known(self, model: str, mark: Mark | None) -> None:
         if mark is None and model not in self.shelf.served:
-            detail = f"there is no model {model}; /models lists what there is"
-            raise ProblemError(UNKNOWN_MODEL, detail, choices=list(self.shelf.served))
+            raise _unknown_model(model, self.shelf)
 
     def _refresh_model(self, name: str, mark: Mark | None) -> Reload:
         """Put what is to be served of one model on the shelf, whose store had this ``mark`` before."""
@@ -315,6 +313,11 @@ class Catalog:
             artifact.embedding(threads=self._search_threads) if is_embedding else artifact.language_model()
         )
         return Served(name, version, artifact.manifest, model)
+
+
+def _unknown_model(model: str, shelf: Shelf) -> ProblemError:
+    detail = f"there is no model {model}; /models lists what there is"
+    return ProblemError(UNKNOWN_MODEL, detail, choices=list(shelf.served))
 
 
 def _read_ahead(artifact: Artifact) -> None:

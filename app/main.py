@@ -75,9 +75,10 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         versions.router,
         inference.router,
         metrics_routes.router,
+        info.router,
+        openai.router,
+        openai.models_router,
     ):
-        app.include_router(router)
-    for router in (info.router, openai.router, openai.models_router):
         app.include_router(router)
     add_documentation(app)
     publish_limits(app, settings)

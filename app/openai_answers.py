@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from binascii import b2a_base64
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pybase64 import b64encode
 from pydantic_core import to_json
 
 
@@ -21,8 +21,8 @@ def write_embeddings(
 ) -> bytes:
     """The answer for ``vectors`` [N, D]: each as a list of numbers, or in base64 as little-endian float32."""
     if base64:
-        rows = vectors.astype("<f4", copy=False)
-        written = [b'"%b"' % b2a_base64(row, newline=False) for row in rows]
+        rows = np.ascontiguousarray(vectors, dtype="<f4")
+        written = [b'"%b"' % vector for vector in map(b64encode, rows)]
     else:
         written = [to_json(row) for row in vectors.tolist()]
     data = b",".join(

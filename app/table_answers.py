@@ -19,10 +19,10 @@ from app.answers import JSON
 from app.catalog import Catalog, Served, Shelf
 from app.errors import ProblemError
 from app.freshness import has_it, list_marks
-from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS
+from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS, SimilarParameters
 
 PATH = "/similar"
-DEFAULT_TOP = 10
+DEFAULT_TOP: int = SimilarParameters.model_fields["top"].default
 _NAMES = frozenset({b"word", b"top", b"model", b"version"})
 _JSON = (b"content-type", JSON.encode())
 _PLAIN_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\Z")

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from artifact.embedding import Embedding
 from artifact.errors import EmptyQuery
 from artifact.lookup import look_up
-from artifact.search import to_units
+from artifact.search import NO_DIRECTION, to_units
 from artifact.texts import DEFAULT_A, embed_texts
-
-_NO_DIRECTION = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def compare_sets(
         if not words:
             raise EmptyQuery("a set has no words")
         means[place] = units[end - len(words) : end].mean(axis=0)
-        if np.linalg.norm(means[place]) < _NO_DIRECTION:
+        if np.linalg.norm(means[place]) < NO_DIRECTION:
             raise EmptyQuery("the vectors of a set cancel out: no direction is left to compare")
     directions = to_units(means)
     return Comparison(_multiply(directions[: len(a)], directions[len(a) :]), lookup.composed, lookup.matched)
@@ -87,7 +85,7 @@ def find_odd_word(embedding: Embedding, words: Sequence[str], *, suggest: bool =
     lookup = look_up(embedding, words, suggest=suggest)
     units = to_units(lookup.rows)
     mean = units.mean(axis=0)
-    if np.linalg.norm(mean) < _NO_DIRECTION:
+    if np.linalg.norm(mean) < NO_DIRECTION:
         raise EmptyQuery("these vectors cancel out: they have no mean direction")
     scores = _multiply(units, to_units(mean[np.newaxis]))[:, 0]
     return OddWord(int(np.argmin(scores)), scores, lookup.composed, lookup.matched)

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
+from artifact.lookup import look_up
 from artifact.manifest import Manifest
 from artifact.neighbours import NeighbourTable
 from artifact.phrases import Phrases, spell
-from artifact.search import Search, to_units
+from artifact.search import NO_DIRECTION, Search, to_units
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
@@ -172,7 +173,7 @@ class Embedding:
         token_ids, rows = self._look_up([*positive, *negative])
         signs = np.array([1.0] * len(positive) + [-1.0] * len(negative))
         query = signs @ to_units(rows)
-        if np.linalg.norm(query) < 1e-6:
+        if np.linalg.norm(query) < NO_DIRECTION:
             raise EmptyQuery("these vectors cancel out: no direction is left to search in")
         ids, scores = self.nearest(query[np.newaxis].astype(np.float32), top=top, exclude=[token_ids])
         return [
@@ -248,20 +249,8 @@ class Embedding:
 
     def _look_up(self, words: Sequence[str]) -> tuple[list[int], NDArray[np.float32]]:
         """The ids of those of ``words`` that have one, and the vectors [n, D] of all."""
-        found = [self.find(word) for word in words]
-        places = np.array([token_id or 0 for token_id in found], dtype=np.intp)
-        rows = self._vectors[places].astype(np.float32)
-        missing = [place for place, token_id in enumerate(found) if token_id is None]
-        if missing:
-            asked = [self.spell(words[place]) for place in missing]
-            composed = self._subwords.compose(asked) if self._subwords else [None] * len(asked)
-            if unknown := [
-                words[place] for place, vector in zip(missing, composed, strict=True) if vector is None
-            ]:
-                unknown = list(dict.fromkeys(unknown))
-                raise UnknownWords(unknown, self.suggest(unknown))
-            rows[missing] = composed
-        return [token_id for token_id in found if token_id is not None], rows
+        lookup = look_up(self, words, other_cases=False)
+        return lookup.token_ids[lookup.token_ids >= 0].tolist(), lookup.rows
 
     def suggest(self, words: Sequence[str], top: int = 5) -> list[str]:
         """Known words that unknown ``words`` may be slips of: the closest to each of the first few, in turn."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.embedding import Embedding
 from artifact.errors import UnknownWords
+
+if TYPE_CHECKING:  # which looks words up itself
+    from artifact.embedding import Embedding
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +33,13 @@ class Lookup:
         return Lookup(self.token_ids[start:end], self.rows[start:end])
 
 
-def look_up(embedding: Embedding, words: Sequence[str], *, suggest: bool = True) -> Lookup:
+def look_up(
+    embedding: Embedding, words: Sequence[str], *, suggest: bool = True, other_cases: bool = True
+) -> Lookup:
     """Find ``words`` all at once: normalised as in training, else composed from subwords, else in another case.
 
-    Another case (lower, Title, UPPER, the first that is there) is tried only where the vocabulary keeps case. Raises
-    UnknownWords, naming all that cannot be found, with suggestions unless ``suggest`` is false.
+    Another case (lower, Title, UPPER, the first that is there) is tried with ``other_cases``, where the vocabulary keeps
+    case. Raises UnknownWords, naming all that cannot be found, with suggestions unless ``suggest`` is false.
     """
     token_ids = _find(embedding, words)
     missing = np.flatnonzero(token_ids < 0).tolist()
@@ -48,7 +53,7 @@ def look_up(embedding: Embedding, words: Sequence[str], *, suggest: bool = True)
         word = words[place]
         if vector is not None:
             vectors[place] = vector
-        elif (token_id := find_other_case(embedding, word)) is not None:
+        elif other_cases and (token_id := find_other_case(embedding, word)) is not None:
             token_ids[place] = token_id
             matched[word] = embedding.vocabulary.token(token_id)
         else:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from artifact.embedding import Embedding, Neighbour, select_best
 from artifact.errors import EmptyQuery, InputError, QueryError
 from artifact.lookup import Lookup, look_up
-from artifact.search import to_units
+from artifact.search import NO_DIRECTION, to_units
 
 Method = Literal["3cosadd", "3cosmul"]
 EPSILON = 1e-3
@@ -32,7 +32,6 @@ MOST_SUGGESTIONS = 8
 """How many of several questions may look for words like their unknown ones, which takes milliseconds each."""
 _SCORES_AT_ONCE = 1 << 22
 _LEAST_ROWS, _MOST_ROWS = 1_024, 16_384
-_NO_DIRECTION = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +166,7 @@ def _prepare(embedding: Embedding, question: Question, *, suggest: bool) -> _Pre
     weights[len(question.positive) :] *= -1
     direction = weights @ units
     length = np.linalg.norm(direction)
-    cancels = length < _NO_DIRECTION * np.abs(weights).max()
+    cancels = length < NO_DIRECTION * np.abs(weights).max()
     if cancels and (question.method == "3cosadd" or not units.any()):
         raise EmptyQuery("these vectors cancel out: no direction is left to search in")
     return _Prepared(

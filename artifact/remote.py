@@ -31,7 +31,7 @@ from artifact.errors import (
 )
 from artifact.files import RememberedHashes, cache_folder, hash_file, locked, sync_file
 from artifact.manifest import MANIFEST_FILE, NAME_PATTERN, FileEntry, Manifest, check_name
-from artifact.store import PINNED_FILE, STAMP_LENGTH, Artifact, Mark, Store
+from artifact.store import LINE_BYTES, PINNED_FILE, STAMP_LENGTH, Artifact, Mark, Store
 
 LOCAL_SCHEMES = ("file://", "local://")
 OBJECTS, STORES, LOCKS = "objects", "stores", "locks"
@@ -123,9 +123,8 @@ class RemoteStore(Store):
 
     def prune(self, name: str, *, keep: int) -> list[str]:
         """As for a folder; in the cache, what nothing needs any more goes too."""
-        stays = {self.latest(name), self.pinned(name)}
         published = self.versions(name)
-        gone = [version for version in published[: -keep or None] if version not in stays]
+        gone = self._dispense(name, published, keep=keep)
         with self._writing():
             for version in gone:
                 self._files.rm_file(self._path(f"{name}/{version}/{MANIFEST_FILE}"))
@@ -233,7 +232,7 @@ class RemoteStore(Store):
     def _take_line(self, said: dict[str, bytes | Exception], path: str) -> bytes | None:
         match said.get(path):
             case bytes() as line:
-                return line[:256]
+                return line[:LINE_BYTES]
             case None | FileNotFoundError():
                 return None
             case error:

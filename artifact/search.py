@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from artifact.candidates import Candidates, Found
 from artifact.joining import Joiner
 
+NO_DIRECTION = 1e-6
+"""Sums of unit vectors that are shorter cancel out: what is left of them is rounding."""
 _SCORES_AT_ONCE = 1 << 18
 """Scores in a block, a mebibyte: what a core's own cache holds."""
 _LEAST_ROWS, _MOST_ROWS = 2_048, 16_384

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from artifact.weights import map_tensors
 _KIND_WORDS: dict[Kind, str] = {"embedding": "an embedding", "language-model": "a language model"}
 
 STAMP_LENGTH = len("yyyymmddThhmmssZ")
-_LINE_BYTES = 256
+LINE_BYTES = 256
 PINNED_FILE = "pinned"
 Mark = tuple[bytes | None, bytes | None]
 """What ``latest`` and ``pinned`` of a name hold; None for a file that is not there."""
@@ -82,7 +83,7 @@ class Artifact:
         """The language model, memory-mapped; errors as for ``embedding``."""
         tensors = self._weights("language-model")
         vocabulary = self._vocabulary(tensors["counts"])
-        try:
+        with self._named():
             return LanguageModel.from_tensors(
                 tensors,
                 recipe=self.manifest.recipe,
@@ -93,8 +94,6 @@ class Artifact:
                 version=self.version,
                 manifest=self.manifest,
             )
-        except Corrupt as error:
-            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
 
     def _weights(self, kind: Kind) -> dict[str, NDArray[Any]]:
         """The tensors of the weights file, as the manifest describes them; WrongKind where this is not of ``kind``."""
@@ -125,10 +124,8 @@ class Artifact:
         if ngrams is None:
             return None
         tensors = self._tensors("subwords")
-        try:
+        with self._named():
             return Subwords.from_tensors(ngrams, tensors)
-        except Corrupt as error:
-            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
 
     def _phrases(self) -> Phrases | None:
         joining = self.manifest.joining
@@ -137,28 +134,30 @@ class Artifact:
         path, index = self.file("phrases"), self.file("phrases-index")
         if path is None or index is None:
             raise Corrupt(f"{self.name}/{self.version}: the phrases have no index")
-        try:
+        with self._named("/"):
             return Phrases.map(joining, path, index)
-        except Corrupt as error:
-            raise Corrupt(f"{self.name}/{self.version}/{error}") from None
 
     def _neighbours(self) -> NeighbourTable | None:
         if self.file(NEIGHBOURS) is None:
             return None
         tensors = self._tensors(NEIGHBOURS)
-        try:
+        with self._named():
             return NeighbourTable.from_tensors(tensors)
+
+    @contextmanager
+    def _named(self, joint: str = ": ") -> Iterator[None]:
+        """Corrupt from within says which version it is about."""
+        try:
+            yield
         except Corrupt as error:
-            raise Corrupt(f"{self.name}/{self.version}: {error}") from None
+            raise Corrupt(f"{self.name}/{self.version}{joint}{error}") from None
 
     def _tensors(self, role: str) -> dict[str, NDArray[Any]]:
         path = self.file(role)
         if path is None:
             raise Corrupt(f"{self.name}/{self.version}: there is no file with the role {role}")
-        try:
+        with self._named("/"):
             return map_tensors(path)
-        except Corrupt as error:
-            raise Corrupt(f"{self.name}/{self.version}/{error}") from None
 
 
 class Store:
@@ -278,8 +277,7 @@ class Store:
 
     def prune(self, name: str, *, keep: int) -> list[str]:
         """Remove all versions but the newest ``keep``, the latest and the pinned, and what broken-off drafts left; what went."""
-        stays = {self.latest(name), self.pinned(name)}
-        gone = [version for version in self.versions(name)[: -keep or None] if version not in stays]
+        gone = self._dispense(name, self.versions(name), keep=keep)
         try:
             for version in gone:
                 # Without its manifest a version does not exist: the removal is as atomic as the publishing.
@@ -290,6 +288,11 @@ class Store:
         except OSError as error:
             raise StoreUnwritable(f"cannot remove from {self.root / name}: {error.strerror}") from None
         return gone
+
+    def _dispense(self, name: str, published: Sequence[str], *, keep: int) -> list[str]:
+        """Those of the ``published`` versions, oldest first, that ``prune`` removes."""
+        stays = {self.latest(name), self.pinned(name)}
+        return [version for version in published[: -keep or None] if version not in stays]
 
     def tidy(self) -> None:
         """Remove what is kept elsewhere for versions that are gone; for a folder there is nothing."""
@@ -328,7 +331,7 @@ class Store:
     def _peek(self, path: str) -> bytes | None:
         """The beginning of a file of the store; None where it cannot be read."""
         try:
-            return self._read(path, _LINE_BYTES)
+            return self._read(path, LINE_BYTES)
         except OSError:
             return None
 

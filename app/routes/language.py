@@ -20,19 +20,16 @@ from app.language_answers import ask_all, tell_generated, tell_next, tell_score
 from app.language_questions import ask_generate, ask_next, ask_score
 from app.language_schemas import (
     MAX_SEED,
-    GenerateBatch,
     GenerateBody,
     Generated,
     GeneratedBatch,
     GenerateQuery,
     GenerateRequest,
-    NextBatch,
     NextParameters,
     NextQuery,
     NextRequest,
     NextWords,
     NextWordsBatch,
-    ScoreBatch,
     ScoreQuery,
     ScoreRequest,
     Scores,
@@ -79,8 +76,7 @@ async def post_next(
 
     `queries` asks about several texts at once.
     """
-    queries = body.queries if isinstance(body, NextBatch) else [body]
-    batch: Batch[NextQuery] = Batch(queries, is_many=isinstance(body, NextBatch))
+    batch: Batch[NextQuery] = Batch.of(body)
     _check(batch, settings)
     served = await _find(catalog, body.model, body.version)
     return await _predict(served, batch, batcher)
@@ -100,8 +96,7 @@ async def post_score(
     A line break is the word <eos>; a text without one at its end leaves its last line open. `queries` asks about several
     texts at once.
     """
-    queries = body.queries if isinstance(body, ScoreBatch) else [body]
-    batch: Batch[ScoreQuery] = Batch(queries, is_many=isinstance(body, ScoreBatch))
+    batch: Batch[ScoreQuery] = Batch.of(body)
     _check(batch, settings)
     served = await _find(catalog, body.model, body.version)
     model = served.language_model
@@ -141,8 +136,7 @@ async def post_generate(
     With `stream`, server-sent events show the text as it comes. `queries` draws several texts at once, which are not
     streamed.
     """
-    queries = body.queries if isinstance(body, GenerateBatch) else [body]
-    batch: Batch[GenerateQuery] = Batch(queries, is_many=isinstance(body, GenerateBatch))
+    batch: Batch[GenerateQuery] = Batch.of(body)
     _check(batch, settings)
     batch.check(settings, count_words=lambda query: {"max_tokens": query.max_tokens})
     served = await _find(catalog, body.model, body.version)

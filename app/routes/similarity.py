@@ -19,7 +19,6 @@ from app.schemas import SCORE_DECIMALS, Similarity, SimilarityParameters
 from app.settings import Settings
 from app.similarity_schemas import (
     SetsSimilarity,
-    SimilarityBatch,
     SimilarityMatrices,
     SimilarityMatrix,
     SimilarityRequest,
@@ -68,8 +67,7 @@ def post_similarity(body: SimilarityRequest, catalog: CatalogOf, settings: Setti
     of the means of their words' vectors, frequent words weighing less: Arora, Liang and Ma 2017). `queries` asks several
     such questions at once.
     """
-    queries = body.queries if isinstance(body, SimilarityBatch) else [body]
-    batch: Batch[_Query] = Batch(queries, is_many=isinstance(body, SimilarityBatch))
+    batch: Batch[_Query] = Batch.of(body)
     batch.check(settings, count_words=_count_words)
     _check_texts(batch, settings)
     served = catalog.find("embedding", model=body.model, version=body.version)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -25,23 +24,19 @@ from app.word_questions import (
     tell_odd_word,
 )
 from app.word_schemas import (
-    AnalogyBatch,
     AnalogyQuery,
     AnalogyRequest,
     CountedWords,
     NeighboursBatch,
     OddWord,
-    OddWordBatch,
     OddWordQuery,
     OddWordRequest,
     OddWords,
-    SimilarBatch,
     SimilarQuery,
     SimilarRequest,
     WordsParameters,
 )
-from artifact.embedding import Neighbour
-from artifact.errors import QueryError, UnknownWords
+from artifact.errors import QueryError
 from artifact.questions import Question, Term
 
 router = APIRouter(tags=["words"], route_class=VersionedRoute)
@@ -61,12 +56,12 @@ def get_similar(
     """
     check_top(query.top, settings, where="query")
     served = catalog.find("embedding", model=query.model, version=query.version)
-    try:
-        neighbours = served.embedding.similar([query.word], top=query.top)
-    except UnknownWords:
-        # Another case may be there; the answer then says which.
+    if served.embedding.find(query.word) is None:
+        # Composed from subwords, or there in another case: the answer then says so.
         return _list_alike(served, query)
-    return _list_neighbours(served, [query.word], neighbours)
+    neighbours = served.embedding.similar([query.word], top=query.top)
+    results = [ScoredWord(word=neighbour.word, score=neighbour.score) for neighbour in neighbours]
+    return Neighbours(model=served.name, version=served.version, results=results)
 
 
 @router.post(
@@ -82,8 +77,7 @@ def post_similar(body: SimilarRequest, catalog: CatalogOf, settings: SettingsOf)
     `exclude`; `among` ranks the words that it names only. Every word must be known. `queries` asks several such questions
     at once: each is answered in its place, with a `problem` where it has no answer.
     """
-    queries = body.queries if isinstance(body, SimilarBatch) else [body]
-    batch: Batch[SimilarQuery] = Batch(queries, is_many=isinstance(body, SimilarBatch))
+    batch: Batch[SimilarQuery] = Batch.of(body)
     batch.check(settings, count_words=count_similar, get_top=lambda query: query.top)
     served = catalog.find("embedding", model=body.model, version=body.version)
     check_dimensions(batch, served)
@@ -101,8 +95,7 @@ def post_analogy(body: AnalogyRequest, catalog: CatalogOf, settings: SettingsOf)
 
     `queries` asks several such questions at once: each is answered in its place, with a `problem` where it has no answer.
     """
-    queries = body.queries if isinstance(body, AnalogyBatch) else [body]
-    batch: Batch[AnalogyQuery] = Batch(queries, is_many=isinstance(body, AnalogyBatch))
+    batch: Batch[AnalogyQuery] = Batch.of(body)
     batch.check(settings, count_words=lambda _: {"a": 1, "b": 1, "c": 1}, get_top=lambda query: query.top)
     served = catalog.find("embedding", model=body.model, version=body.version)
     return batch.respond(served, list_neighbours(served, list(map(read_analogy, batch.queries))))
@@ -119,8 +112,7 @@ def post_doesnt_match(body: OddWordRequest, catalog: CatalogOf, settings: Settin
 
     `queries` asks several such questions at once.
     """
-    queries = body.queries if isinstance(body, OddWordBatch) else [body]
-    batch: Batch[OddWordQuery] = Batch(queries, is_many=isinstance(body, OddWordBatch))
+    batch: Batch[OddWordQuery] = Batch.of(body)
     batch.check(settings, count_words=lambda query: {"words": len(query.words)})
     served = catalog.find("embedding", model=body.model, version=body.version)
     answers = batch.answer_each(lambda query, suggest: tell_odd_word(served, query, suggest=suggest))
@@ -150,9 +142,3 @@ def _list_alike(served: Served, query: SimilarParameters) -> Neighbours:
     if isinstance(found, QueryError):
         raise found
     return Neighbours(model=served.name, version=served.version, **found)
-
-
-def _list_neighbours(served: Served, asked: Sequence[str], neighbours: Sequence[Neighbour]) -> Neighbours:
-    results = [ScoredWord(word=neighbour.word, score=neighbour.score) for neighbour in neighbours]
-    oov = bool(served.embedding.oov(asked))
-    return Neighbours(model=served.name, version=served.version, results=results, oov=oov)
