@@ -25,7 +25,7 @@ from trainer.card import Card
 from trainer.console import format_seconds
 from trainer.memory import peak_rss_bytes
 from trainer.neighbours import Report, add_neighbours
-from trainer.publish import choose_shown_words, name_files
+from trainer.publish import find_shown_neighbours, name_files
 
 _SHOWN_NEIGHBOURS = 8
 _SEARCHED_WORDS = 200_000
@@ -207,21 +207,4 @@ def _find_neighbours(draft: Draft, intake: Intake, tokenizer: Tokenizer) -> dict
         ),
         tokenizer=tokenizer,
     )
-    shown = choose_shown_words(intake.first_tokens)
-    ids = [token_id for token_id in embedding.vocabulary.ids(shown) if token_id is not None]
-    if not ids:
-        return {}
-    best, scores = embedding.nearest(
-        weights["vectors"][ids].astype("float32"),
-        top=_SHOWN_NEIGHBOURS,
-        exclude=[[token_id] for token_id in ids],
-        restrict_vocab=_SEARCHED_WORDS,
-    )
-    return {
-        word: [
-            Neighbour(embedding.vocabulary.token(found), score)
-            for found, score in zip(row, row_scores, strict=True)
-            if found >= 0
-        ]
-        for word, row, row_scores in zip(shown, best.tolist(), scores.tolist(), strict=True)
-    }
+    return find_shown_neighbours(embedding, intake.first_tokens, restrict_vocab=_SEARCHED_WORDS)

@@ -180,12 +180,22 @@ def _find_neighbours(trained: Trained) -> dict[str, list[Neighbour]]:
         vocabulary=Vocabulary.from_tokens(list(corpus.tokens), np.asarray(corpus.counts)),
         tokenizer=corpus.tokenizer,
     )
-    shown = choose_shown_words(corpus.tokens)
+    return find_shown_neighbours(embedding, corpus.tokens)
+
+
+def find_shown_neighbours(
+    embedding: Embedding, tokens: Sequence[str], *, restrict_vocab: int | None = None
+) -> dict[str, list[Neighbour]]:
+    """The nearest words of some of ``tokens``, for the card; ``restrict_vocab`` looks for them among the first words only."""
+    shown = choose_shown_words(tokens)
     ids = [token_id for token_id in embedding.vocabulary.ids(shown) if token_id is not None]
     if not ids:
         return {}
     best, scores = embedding.nearest(
-        trained.vectors[ids], top=_SHOWN_NEIGHBOURS, exclude=[[token_id] for token_id in ids]
+        embedding.rows(np.array(ids)),
+        top=_SHOWN_NEIGHBOURS,
+        exclude=[[token_id] for token_id in ids],
+        restrict_vocab=restrict_vocab,
     )
     return {
         word: [
