@@ -22,26 +22,11 @@ from pathlib import Path
 
 import numpy as np
 
-from artifact.draft import write_embedding
 from artifact.errors import ArtifactError, NotFound
 from artifact.store import Store
-from artifact.tokenizer import Tokenizer
+from bench.models import publish_words
 
 WORDS, DIM = 40, 4
-
-
-def publish(root):
-    """A small model."""
-    rng = np.random.default_rng(0)
-    with Store(root, create=True).draft("small") as draft:
-        write_embedding(
-            draft,
-            tokens=[f"w{number}" for number in range(WORDS)],
-            counts=np.arange(WORDS, 0, -1, dtype=np.int64),
-            vectors=rng.normal(size=(WORDS, DIM)).astype(np.float32),
-        )
-        draft.add("card", "README.md", b"# small\n")
-        draft.publish(kind="embedding", tokenizer=Tokenizer("words"), recipe={}, metrics={})
 
 
 def open_model(store, name):
@@ -124,7 +109,7 @@ def main(arguments=None):
             shutil.copytree(Path(given.store, name, version), root / name / version)
             (root / name / "latest").write_text(version + "\n")
         else:
-            publish(root)
+            publish_words(root, "small", words=WORDS, dim=DIM, card=b"# small\n")
         store = Store(root)
         [name] = store.names()
         version = store.latest(name)

@@ -32,6 +32,7 @@ from artifact.language_files import write_language_model
 from artifact.mixture import Mixture
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
+from bench.load import read_cpu_seconds
 from trainer.ngrams import build_ngrams
 
 MIXTURE = Mixture(network=0.6, ngrams=0.2, cache=0.05, pointer=0.15)
@@ -91,15 +92,6 @@ class Client:
         if not head.startswith(b"HTTP/1.1 200"):
             raise SystemExit(f"bench.next: {body.decode()}")
         return body
-
-
-def read_cpu_seconds(process):
-    """Processor time that the server has taken so far; not a number where the system does not say."""
-    try:
-        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return float("nan")
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def measure(process, port, contexts, seconds):

@@ -27,9 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from artifact.draft import write_embedding
-from artifact.store import Store
-from artifact.tokenizer import Tokenizer
+from bench.models import publish_words
 from bench.processes import Server
 
 WORDS, DIM = 20_000, 100
@@ -38,19 +36,6 @@ PROBE_S = 0.1
 MEMORY_S = 0.25
 LIMIT_BYTES = 256 << 20
 """How much an overload may add to the memory."""
-
-
-def publish(root):
-    """A model of random vectors, whose every question is a product over all of them."""
-    rng = np.random.default_rng(0)
-    with Store(root, create=True).draft("random") as draft:
-        write_embedding(
-            draft,
-            tokens=[f"w{number}" for number in range(WORDS)],
-            counts=np.arange(WORDS, 0, -1, dtype=np.int64),
-            vectors=rng.normal(size=(WORDS, DIM)).astype(np.float32),
-        )
-        draft.publish(kind="embedding", tokenizer=Tokenizer("words"), recipe={}, metrics={})
 
 
 async def read_answer(reader):
@@ -184,7 +169,7 @@ def main(arguments=None):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with tempfile.TemporaryDirectory() as folder:
-        publish(Path(folder, "store"))
+        publish_words(Path(folder, "store"), "random", words=WORDS, dim=DIM)
         options = {
             "--store": Path(folder, "store"),
             "--max-in-work": given.in_work,

@@ -2,9 +2,10 @@ import contextlib
 
 import pytest
 
+from app.catalog import Catalog
 from app.main import create_app
 from app.settings import Settings
-from tests.app.serving import Client, Server, publish
+from tests.app.serving import Client, Server, open_client_on, publish
 
 
 @pytest.fixture
@@ -18,6 +19,18 @@ def open_client(root):
     """A function that starts a client on the store at ``root``, with other settings where given."""
     with contextlib.ExitStack() as stack:
         yield lambda **options: stack.enter_context(Client(create_app(Settings(store=str(root), **options))))
+
+
+@pytest.fixture
+def open_catalog(root):
+    """A function that opens a catalog of the store at ``root``, with other settings where given."""
+
+    def open_it(**options):
+        catalog = Catalog(Settings(store=str(root), **options))
+        catalog.refresh()
+        return catalog
+
+    return open_it
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +49,8 @@ def version(sample_root):
 @pytest.fixture(scope="module")
 def client(sample_root, version):
     """A client on ``sample_root``."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORDKIN_CACHE", str(sample_root.parent / "cache"))
-        with Client(create_app(Settings(store=str(sample_root)))) as client:
-            yield client
+    with open_client_on(sample_root) as client:
+        yield client
 
 
 @pytest.fixture(scope="module")

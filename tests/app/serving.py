@@ -17,8 +17,11 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 import numpy as np
+import pytest
 from anyio.from_thread import start_blocking_portal
 
+from app.main import create_app
+from app.settings import Settings
 from artifact.draft import write_embedding
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
@@ -83,6 +86,15 @@ def damage(root, name, version):
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
+
+
+@contextlib.contextmanager
+def open_client_on(root, **options):
+    """A client on the store at ``root``, with other settings where given, whose cache lies beside the store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORDKIN_CACHE", str(root.parent / "cache"))
+        with Client(create_app(Settings(store=str(root), **options))) as client:
+            yield client
 
 
 class Client:

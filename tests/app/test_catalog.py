@@ -6,22 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from app.catalog import Catalog
 from app.errors import ProblemError
-from app.settings import Settings
 from artifact.errors import InputError, NotFound
 from artifact.store import Store
 from tests.app.serving import VECTORS, check_problem, damage, publish
-
-
-@pytest.fixture
-def open_catalog(root):
-    def open_it(**options):
-        catalog = Catalog(Settings(store=str(root), **options))
-        catalog.refresh()
-        return catalog
-
-    return open_it
 
 
 def publish_two(root, name="sample"):

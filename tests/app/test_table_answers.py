@@ -19,7 +19,7 @@ from artifact.neighbours import NeighbourTable
 from artifact.search import Search
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
-from tests.app.serving import TOKENS, VECTORS, Client, check_problem, publish
+from tests.app.serving import TOKENS, VECTORS, Client, check_problem, open_client_on, publish
 
 COUNT = 6
 OWN_HEADERS = {"x-request-id", "date"}
@@ -50,11 +50,8 @@ def version(table_root):
 
 @pytest.fixture(scope="module")
 def client(table_root, version):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORDKIN_CACHE", str(table_root.parent / "cache"))
-        settings = Settings(store=str(table_root), default_model="tabled", max_top=50)
-        with Client(create_app(settings)) as client:
-            yield client
+    with open_client_on(table_root, default_model="tabled", max_top=50) as client:
+        yield client
 
 
 @contextlib.contextmanager

@@ -10,24 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.catalog import Catalog
 from app.errors import ProblemError
-from app.settings import Settings
 from app.watcher import Watcher
 from artifact.embedding import Embedding
 from artifact.language import LanguageModel
 from artifact.store import Store
 from tests.app.serving import VECTORS, damage, publish
-
-
-@pytest.fixture
-def open_catalog(root):
-    def open_it(**options):
-        catalog = Catalog(Settings(store=str(root), **options))
-        catalog.refresh()
-        return catalog
-
-    return open_it
 
 
 @pytest.fixture

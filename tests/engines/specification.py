@@ -27,6 +27,22 @@ def make_corpus(lines, size):
     )
 
 
+def make_two_topics():
+    """Lines of words 0 to 9 or of words 10 to 19, never both: five pieces, the last one short."""
+    rng = np.random.default_rng(7)
+    lines = [(rng.integers(0, 10, 9) + 10 * rng.integers(0, 2)).tolist() for _ in range(4000)]
+    return make_corpus(lines, 20)
+
+
+def train(learner):
+    """Train to the end; the steps on the way."""
+    learner.warm_up()
+    steps = []
+    while not learner.finished():
+        steps.append(learner.advance())
+    return steps
+
+
 class Specification:
     """Takes the tables of a learner as they are and trains them on pieces: the CPU engine's order of updates.
 

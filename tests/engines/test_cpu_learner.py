@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from engines.specification import make_corpus
+from engines.specification import make_corpus, make_two_topics, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,17 +15,7 @@ from trainer.recipes import WordVectorSettings
 @pytest.fixture(scope="module")
 def corpus():
     """Lines of words 0 to 9 or of words 10 to 19, never both."""
-    rng = np.random.default_rng(7)
-    lines = [(rng.integers(0, 10, 9) + 10 * rng.integers(0, 2)).tolist() for _ in range(4000)]
-    return make_corpus(lines, 20)
-
-
-def train(learner):
-    learner.warm_up()
-    steps = []
-    while not learner.finished():
-        steps.append(learner.advance())
-    return steps
+    return make_two_topics()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from engines.emulated_device import COMPILER, EmulatedDevice, Kernel, LazyDevice
-from engines.specification import make_corpus
+from engines.specification import make_corpus, make_two_topics, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,17 +29,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def corpus():
     """Lines of words 0 to 9 or of words 10 to 19, never both: five pieces, the last one short."""
-    rng = np.random.default_rng(7)
-    lines = [(rng.integers(0, 10, 9) + 10 * rng.integers(0, 2)).tolist() for _ in range(4000)]
-    return make_corpus(lines, 20)
-
-
-def train(learner):
-    learner.warm_up()
-    steps = []
-    while not learner.finished():
-        steps.append(learner.advance())
-    return steps
+    return make_two_topics()
 
 
 def thin(**options):
