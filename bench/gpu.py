@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.words import judge
 from trainer.corpus import Corpus, open_corpus
-from trainer.engines import gpu
+from trainer.engines import cupy_device, gpu, staleness
 from trainer.engines.cupy_device import CupyDevice
 from trainer.recipes import WordVectorSettings
 
@@ -32,25 +32,29 @@ from trainer.recipes import WordVectorSettings
 def main() -> None:
     options = parse_options()
     corpus = open_corpus(options.corpus)
+    if options.most_lost:
+        staleness.MOST_LOST = dict.fromkeys(staleness.MOST_LOST, options.most_lost)
+    cupy_device.OPTIONS += tuple(options.nvrtc)
     if options.repeat > 1:
         corpus = repeat_corpus(corpus, options.repeat, options.scratch)
     device = CupyDevice()
     print(json.dumps({"device": device.name, "copy_gb_per_s": round(measure_copy(), 1)}), flush=True)
-    if options.repeats_in_flight:
-        gpu.REPEATS_IN_FLIGHT = options.repeats_in_flight
     for model in options.models:
         for dim in options.dims:
             for blocks in options.blocks:
-                for seed in options.seeds:
-                    settings = WordVectorSettings(
-                        model=model,
-                        dim=dim,
-                        window=options.window,
-                        epochs=options.epochs,
-                        seed=seed,
-                        threads=1,
-                    )
-                    print(json.dumps(measure(corpus, settings, blocks, options)), flush=True)
+                for limits in options.in_flight or [None]:
+                    for seed in options.seeds:
+                        if limits:
+                            staleness.IN_FLIGHT[model] = tuple(map(float, limits.split(",")))
+                        settings = WordVectorSettings(
+                            model=model,
+                            dim=dim,
+                            window=options.window,
+                            epochs=options.epochs,
+                            seed=seed,
+                            threads=1,
+                        )
+                        print(json.dumps(measure(corpus, settings, blocks, options)), flush=True)
 
 
 def parse_options() -> argparse.Namespace:
@@ -64,9 +68,14 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--blocks", nargs="+", type=int, default=[0])
-    parser.add_argument("--repeats-in-flight", type=int)
+    parser.add_argument(
+        "--in-flight", nargs="+", help="limits to try instead of staleness.IN_FLIGHT: inputs,outputs"
+    )
     parser.add_argument("--threads", type=int, help="of a thread block")
+    parser.add_argument("--most-lost", type=float, help="instead of staleness.MOST_LOST")
+    parser.add_argument("--resident", type=int, help="thread blocks that a multiprocessor has room for")
     parser.add_argument("--block", type=int, help="targets that share their negatives")
+    parser.add_argument("--nvrtc", nargs="*", default=[], help="more options for the compiler")
     parser.add_argument("--eval", type=Path)
     return parser.parse_args()
 
@@ -108,7 +117,7 @@ def measure(
     """One training: its speeds, in millions of raw words a second, and its scores."""
     started = time.perf_counter()
     learner = gpu.GpuLearner(corpus, settings, blocks=blocks or None)
-    changes = {"threads": options.threads, "block": options.block}
+    changes = {"threads": options.threads, "block": options.block, "resident": options.resident}
     learner.plan = dataclasses.replace(learner.plan, **{name: n for name, n in changes.items() if n})
     learner.warm_up()
     ready = time.perf_counter()
@@ -131,7 +140,8 @@ def measure(
         "seed": settings.seed,
         "vocabulary": len(corpus.counts),
         "words": learner.total_words,
-        "asked_blocks": learner._blocks,  # noqa: SLF001 - a bench may look
+        "blocks": learner._blocks,  # noqa: SLF001 - a bench may look
+        "in_flight": staleness.IN_FLIGHT[settings.model],
         "capacity": learner._kernel.capacity,  # noqa: SLF001
         "registers": learner._kernel.function.num_regs,  # noqa: SLF001
         "shared_kib": learner.plan.shared_bytes / 1024,
@@ -145,7 +155,10 @@ def measure(
             sum(s.loss_sum for s, _ in steps[-5:]) / max(sum(s.examples for s, _ in steps[-5:]), 1), 4
         ),
     }
-    return result | (score(corpus, learner.vectors(), options.eval) if options.eval else {})
+    vectors = learner.vectors()
+    if not options.eval or not np.isfinite(vectors).all():
+        return result
+    return result | score(corpus, vectors, options.eval)
 
 
 def score(corpus: Corpus, vectors: Any, folder: Path) -> dict[str, Any]:

@@ -25,7 +25,7 @@
 #define __global__
 #define __device__
 #define __forceinline__ inline
-#define __launch_bounds__(threads)
+#define __launch_bounds__(...)
 #define SHARED_MEMORY(name) float4* name = static_cast<float4*>(emulated::shared)
 
 struct alignas(16) float4 {

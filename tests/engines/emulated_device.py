@@ -20,6 +20,7 @@ from trainer.engines.gpu_plan import SOURCE
 COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
 HERE = Path(__file__).parent
 TYPES = {
+    "int32": ctypes.c_int,
     "int64": ctypes.c_longlong,
     "uint64": ctypes.c_ulonglong,
     "float64": ctypes.c_double,

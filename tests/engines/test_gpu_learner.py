@@ -208,11 +208,3 @@ def test_a_text_without_neighbours_teaches_nothing(folder):
     lonely = GpuLearner(make_corpus([[0], [1], [-1, 0, -1]], 2), thin(), EmulatedDevice(folder))
     with pytest.raises(InputError, match="nothing to learn from"):
         train(lonely)
-
-
-def test_common_words_keep_thread_blocks_few():
-    plan = Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False)
-    keep = np.full(1000, 2**32 - 1, np.uint32)
-    even, steep = np.full(1000, 50), np.r_[100_000, np.full(999, 50)]
-    assert gpu_engine._most_blocks(even, keep, plan) > 1000
-    assert gpu_engine._most_blocks(steep, keep, plan) < 20

@@ -14,6 +14,8 @@ from trainer.backend import choose
 from trainer.engines.device import Limits
 from trainer.engines.gpu_plan import Plan, read_source
 
+OPTIONS = ("-std=c++17", "--use_fast_math")
+
 
 @dataclass(frozen=True)
 class CupyKernel:
@@ -43,7 +45,7 @@ class CupyDevice:
 
     def compile(self, plan: Plan) -> CupyKernel:
         """CuPy keeps what was compiled in ``CUPY_CACHE_DIR``, by source, options and device. Raises InputError where it fails."""
-        options = ("-std=c++17", *(f"-D{name}={value}" for name, value in plan.macros.items()))
+        options = (*OPTIONS, *(f"-D{name}={value}" for name, value in plan.macros.items()))
         try:
             function = self._cupy.RawModule(code=read_source(), options=options).get_function("train_pieces")
             function.max_dynamic_shared_size_bytes = plan.shared_bytes

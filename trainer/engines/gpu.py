@@ -13,13 +13,13 @@ from trainer.engines.cpu import LEARNING_RATES, LEAST_RATE
 from trainer.engines.device import Device, Kernel
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
+from trainer.engines.staleness import Staleness
 from trainer.engines.tables import first_inputs
 from trainer.engines.token_feed import TokenFeed
 from trainer.loop import Step
 from trainer.recipes import WordVectorSettings
 
 STEP_PIECES = 4096  # between two reports, at 100 dimensions
-REPEATS_IN_FLIGHT = 256  # of the commonest word in all thread blocks together
 PART = 65536  # rows of a table that are copied together
 
 
@@ -67,7 +67,8 @@ class GpuLearner:
         self.chunk = choose_chunk(corpus.counts, keep, window=settings.window, dim=settings.dim)
         limits = self._device.limits
         self.plan = Plan.choose(settings, chunk=self.chunk, shared_bytes=limits.shared_bytes)
-        self._blocks = blocks or _most_blocks(corpus.counts, keep, self.plan)
+        self._staleness = Staleness(corpus.counts, keep, settings, block=self.plan.block)
+        self._most_blocks = blocks or self._staleness.most_blocks(self.learning_rate)
         negatives = negative_table(corpus.counts, seed=settings.seed)
         self._room = len(negatives) - 2 * (settings.shared_negatives + 16)
         tables = 2 * size * self.plan.columns * 16 + negatives.nbytes + keep.nbytes
@@ -89,6 +90,8 @@ class GpuLearner:
             self._device, corpus.token_ids, corpus.line_starts, span=step, resident=resident
         )
         self._kernel: Kernel | None = None
+        self._blocks = self._damped = 0
+        self._row_rates = [self._upload(np.full(size, np.inf, np.float32)) for _ in range(2)]
 
     @property
     def device_name(self) -> str:
@@ -160,6 +163,11 @@ class GpuLearner:
         """Start on pieces ``first:last``; returns what will hold their examples and losses, on the device."""
         if self._kernel is None:
             self._kernel = self._device.compile(self.plan)
+            self._blocks = max(1, min(self._kernel.capacity, self._most_blocks))
+            for rates, there in zip(self._staleness.row_rates(self._blocks), self._row_rates, strict=True):
+                self._device.write(rates, there)
+                common = np.flatnonzero(rates < self.learning_rate)
+                self._damped = max(self._damped, int(common.max(initial=-1)) + 1)
         array, first_word, events = tokens
         settings = self.settings
         queue = self._device.zeros((1,), np.int32)
@@ -170,6 +178,8 @@ class GpuLearner:
             array,
             np.int64(first_word),
             self._keep,
+            *self._row_rates,
+            np.int32(self._damped),
             self._negatives,
             np.int64(max(self._room, 1)),
             np.uint64(settings.seed),
@@ -184,8 +194,7 @@ class GpuLearner:
             queue,
             measured,
         ]
-        blocks = max(1, min(self._kernel.capacity, self._blocks, last - first))
-        self._device.launch(self._kernel, blocks, arguments, after=events)
+        self._device.launch(self._kernel, max(1, min(self._blocks, last - first)), arguments, after=events)
         return measured
 
     def _take(self, first: int, last: int) -> tuple[Any, int, list[Any]]:
@@ -233,10 +242,3 @@ def _find_device() -> Device:
     from trainer.engines.cupy_device import CupyDevice
 
     return CupyDevice()
-
-
-def _most_blocks(counts: NDArray[np.int64], keep: NDArray[np.uint32], plan: Plan) -> int:
-    """How many thread blocks may run at once: each is blind to what the others are about to add to a common row."""
-    share = counts * (keep / 2.0**32)
-    commonest = float(share.max() / max(share.sum(), 1e-9))
-    return max(1, int(REPEATS_IN_FLIGHT / (commonest * plan.reach)))

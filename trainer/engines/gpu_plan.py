@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from trainer.engines.sampling import PIECE
 from trainer.recipes import WordVectorSettings
 
 BLOCKS = (16, 8, 4)  # targets that share their negatives, the best first; fewer need less shared memory
+RESERVED = 1024  # bytes of shared memory that the driver takes for each thread block
+REGISTERS = 65536  # of a multiprocessor
+LEAST_REGISTERS = 80  # a thread does without spilling
 SOURCE = Path(__file__).parent / "kernels.cu"
 
 
@@ -28,6 +31,8 @@ class Plan:
     block: int = BLOCKS[0]
     threads: int = 128
     """A multiple of 32."""
+    resident: int = 1
+    """Thread blocks that a multiprocessor is to have room for."""
 
     @classmethod
     def choose(cls, settings: WordVectorSettings, *, chunk: int, shared_bytes: int) -> Plan:
@@ -46,7 +51,8 @@ class Plan:
                 threads=128 if settings.dim <= 128 else 256,
             )
             if plan.shared_bytes <= shared_bytes:
-                return plan
+                fit = shared_bytes // (plan.shared_bytes + RESERVED)
+                return replace(plan, resident=max(1, min(fit, REGISTERS // (LEAST_REGISTERS * plan.threads))))
         raise InputError(
             f"--dim {settings.dim} with --window {settings.window} and --shared-negatives {settings.shared_negatives} needs "
             f"{plan.shared_bytes >> 10} KiB of the GPU's shared memory, which has {shared_bytes >> 10}: make one of them "
@@ -85,6 +91,7 @@ class Plan:
             "SPLIT": self.split,
             "SKIPGRAM": int(self.skipgram),
             "PIECE": PIECE,
+            "RESIDENT": self.resident,
         }
 
     @cached_property

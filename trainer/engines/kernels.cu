@@ -7,11 +7,12 @@
 // Rows stay in shared memory for as long as a block of targets needs them. CBOW's context rows lie in a ring: a word's row
 // is read once, when the first window reaches it, and written once, when the last has passed (FULL-W2V, Randall et al.
 // 2021, doi 10.1145/3447818.3460373). Thread blocks share the tables without locks (Hogwild, Niu et al. 2011,
-// arXiv 1106.5730); every update is an atomic addition, so none is lost.
+// arXiv 1106.5730); every update is an atomic addition, so none is lost. A row that very many blocks change at once takes
+// a share of each update (staleness.py).
 //
 // Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
 // 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
-// of two up to 32), SKIPGRAM (0 or 1), PIECE (raw words).
+// of two up to 32), SKIPGRAM (0 or 1), PIECE (raw words), RESIDENT (thread blocks that a multiprocessor is to have room for).
 
 #include "cuda/layout.cuh"
 #include "cuda/columns.cuh"
@@ -31,8 +32,9 @@ __device__ double add_losses(Notes& notes, float loss) {
     return sum;
 }
 
-__device__ void take_negatives(const Task& task, int* ids, long long cursor) {
-    for (int k = threadIdx.x; k < NEGATIVES; k += THREADS) ids[k] = task.negatives[cursor + k];
+// Start to copy the ids of a block's negatives.
+__device__ void copy_negative_ids(const Task& task, int* ids, long long cursor) {
+    for (int k = threadIdx.x; k < NEGATIVES; k += THREADS) copy1(ids + k, task.negatives + cursor + k);
 }
 
 __device__ double rate_at(const Task& task, double words) {
@@ -50,7 +52,8 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
     long long blocks = 0;
     double examples = 0., loss_sum = 0.;
     if (threadIdx.x == 0) notes.position = start;
-    take_negatives(task, notes.negatives[0], cursor);
+    copy_negative_ids(task, notes.negatives[0], cursor);
+    wait_for_copies();
     __syncthreads();
     while (notes.position < stop) {
         double share = static_cast<double>(notes.position - start) / static_cast<double>(stop - start);
@@ -62,12 +65,13 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
             int rows = min(BLOCK, count - first);
             __syncthreads();  // the block before is done
             work.negative_ids = notes.negatives[blocks % 2];
+            work.measured = blocks % LOSS_EVERY == 0;
             cursor += NEGATIVES;
             if (cursor >= task.negative_room) cursor = 0;
-            take_negatives(task, notes.negatives[(blocks + 1) % 2], cursor);
+            copy_negative_ids(task, notes.negatives[(blocks + 1) % 2], cursor);
             float loss = SKIPGRAM ? train_skipgram_block(task, work, first, count, rows, rate)
                                   : train_cbow_block(task, work, first, count, rows, rate);
-            if (blocks % LOSS_EVERY == 0) {
+            if (work.measured) {
                 __syncthreads();
                 loss_sum += add_losses(notes, loss);
                 for (int i = first; i < first + rows; ++i)
@@ -84,13 +88,14 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
 
 // Thread blocks take pieces first_piece .. last_piece in order from `queue`, a counter that starts at 0.
 // measured [last_piece - first_piece, 2]: examples and loss.
-extern "C" __global__ void __launch_bounds__(THREADS) train_pieces(
-    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const uint32* keep, const int* negatives,
-    long long negative_room, uint64 seed, long long first_piece, long long last_piece, long long pieces, long long words,
-    double learning_rate, double total_words, float negative_weight, float context_gradient, int* queue, double* measured) {
+extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) train_pieces(
+    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const uint32* keep, const float* input_rates,
+    const float* output_rates, int damped, const int* negatives, long long negative_room, uint64 seed, long long first_piece,
+    long long last_piece, long long pieces, long long words, double learning_rate, double total_words, float negative_weight,
+    float context_gradient, int* queue, double* measured) {
     SHARED_MEMORY(memory);
-    const Task task = {inputs, outputs, tokens, first_word, keep, negatives, negative_room, seed,
-                       pieces, words, learning_rate, total_words, negative_weight, context_gradient};
+    const Task task = {inputs, outputs, tokens, first_word, keep, input_rates, output_rates, damped, negatives,
+                       negative_room, seed, pieces, words, learning_rate, total_words, negative_weight, context_gradient};
     Work work;
     work.states = memory;
     work.near = work.states + STATE_ROWS * STRIDE;

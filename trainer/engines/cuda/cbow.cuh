@@ -3,7 +3,7 @@
 
 // What each row counts in the window sums of words first .. stop, at most BLOCK of them: lane j is word first - WINDOW + j.
 // The sums are averages, or errors to be returned.
-__device__ void weigh_windows(const Task& task, Work& work, int first, int stop, bool averages) {
+__device__ void weigh_windows(const Task& task, Work& work, int first, int stop, float rate, bool averages) {
     const Notes& notes = *work.notes;
     for (int item = threadIdx.x; item < RING * BLOCK; item += THREADS) {
         int lane = item / BLOCK, i = item % BLOCK, word = first + i, other = first - WINDOW + lane, distance = abs(other - word);
@@ -11,7 +11,9 @@ __device__ void weigh_windows(const Task& task, Work& work, int first, int stop,
         if (word < stop && distance != 0 && distance <= WINDOW && other >= notes.line_starts[word] &&
             other < notes.line_ends[word]) {
             weight = static_cast<float>(WINDOW + 1 - distance);
-            weight *= averages ? 1.f / window_weight(notes, word) : task.context_gradient / static_cast<float>(WINDOW);
+            weight *= averages ? 1.f / window_weight(notes, word)
+                               : task.context_gradient / static_cast<float>(WINDOW) *
+                                     share_of(task, task.input_rates, notes.words[word], rate);
         }
         work.scores->near_by_lane[lane][i] = weight;
     }
@@ -59,14 +61,14 @@ __device__ float score_targets(Work& work, int first, int rows, float rate) {
         if (lane == 0) {
             float probability = sigmoid(sum);
             work.scores->targets[i] = i < rows ? rate * (1.f - probability) : 0.f;
-            if (i < rows) loss -= logf(fmaxf(probability, LEAST));
+            if (work.measured && i < rows) loss -= logf(fmaxf(probability, LEAST));
         }
     }
     return loss;
 }
 
 // The words' own rows in the ring become the errors of their hidden vectors; then each own row gets its update.
-__device__ void make_errors(const Task& task, Work& work, int first, int rows) {
+__device__ void make_errors(const Task& task, Work& work, int first, int rows, float rate) {
     for (int item = threadIdx.x; item < BLOCK / 4 * COLUMNS; item += THREADS) {
         int i = item / COLUMNS * 4, column = item % COLUMNS;
         if (i >= rows) continue;
@@ -79,9 +81,10 @@ __device__ void make_errors(const Task& task, Work& work, int first, int rows) {
                 float4* error = work.errors + (first + i + r) % RING * STRIDE + column;
                 add4(sums[r], factor, *error);
                 *error = sums[r];
+                int word = work.notes->words[first + i + r];
                 float4 update = zero4();
-                add4(update, factor, work.states[(i + r) * STRIDE + column]);
-                atomic_add4(task.outputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, update);
+                add4(update, factor * share_of(task, task.output_rates, word, rate), work.states[(i + r) * STRIDE + column]);
+                atomic_add4(task.outputs + static_cast<long long>(word) * COLUMNS + column, update);
             }
     }
 }
@@ -101,25 +104,26 @@ __device__ void return_errors(const Task& task, const Work& work, int first, int
 
 __device__ float train_cbow_block(const Task& task, Work& work, int first, int count, int rows, float rate) {
     int seen = first == 0 ? 0 : min(count, first + WINDOW);
-    load_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
-    load_words(task.outputs, *work.notes, work.errors, first, first + rows);
-    load_negatives(task, work);
-    weigh_windows(task, work, first, first + rows, true);
+    copy_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
+    copy_words(task.outputs, *work.notes, work.errors, first, first + rows);
+    copy_negatives(task, work);
+    weigh_windows(task, work, first, first + rows, rate, true);
+    wait_for_copies();
     __syncthreads();
     average_windows(work, first, count);
     __syncthreads();
     float loss = score_block(task, work, first, rows, rate) + score_targets(work, first, rows, rate);
     __syncthreads();
-    make_errors(task, work, first, rows);
+    make_errors(task, work, first, rows, rate);
     update_negatives(task, work);
     int from = max(first - WINDOW, 0);  // the windows of words up to `stop` are done
     int stop = first + BLOCK >= count ? count : max(first + BLOCK - WINDOW, 0);
-    weigh_windows(task, work, from, min(from + BLOCK, stop), false);
+    weigh_windows(task, work, from, min(from + BLOCK, stop), rate, false);
     __syncthreads();
     return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
     for (from += BLOCK; from < stop; from += BLOCK) {  // at the chunk's end
         __syncthreads();
-        weigh_windows(task, work, from, min(from + BLOCK, stop), false);
+        weigh_windows(task, work, from, min(from + BLOCK, stop), rate, false);
         __syncthreads();
         return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
     }

@@ -55,6 +55,7 @@ struct Scores {                               // gradients, by state and by row,
 struct Work {
     float4 *states, *near, *errors, *negatives;
     const int* negative_ids;
+    bool measured;  // whether this block's loss is wanted
     Scores* scores;
     Notes* notes;
 };
@@ -65,6 +66,8 @@ struct Task {
     const uint32* tokens;         // of raw words first_word, first_word + 1, ... of the epoch
     long long first_word;
     const uint32* keep;           // [V] thresholds of subsampling
+    const float *input_rates, *output_rates;  // [V] the learning rate up to which a row takes its updates whole (staleness.py)
+    int damped;                   // words from this one on take them whole at every learning rate
     const int* negatives;         // the shuffled table
     long long negative_room;      // where reading from it starts again
     uint64 seed;

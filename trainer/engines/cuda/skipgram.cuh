@@ -46,10 +46,14 @@ __device__ float train_skipgram_block(const Task& task, Work& work, int first, i
         if (middle) word = first + row - RING;
         bool inside = middle ? word < first + rows : word >= 0 && word < min(count, first + rows + WINDOW);
         const float4* table = middle ? task.inputs : task.outputs;
-        float4 x = inside ? load4(table + static_cast<long long>(work.notes->words[word]) * COLUMNS + column) : zero4();
-        (middle ? work.states + (row - RING) * STRIDE : work.near + row * STRIDE)[column] = x;
+        float4* to = (middle ? work.states + (row - RING) * STRIDE : work.near + row * STRIDE) + column;
+        if (inside)
+            copy4(to, table + static_cast<long long>(work.notes->words[word]) * COLUMNS + column);
+        else
+            *to = zero4();
     }
-    load_negatives(task, work);
+    copy_negatives(task, work);
+    wait_for_copies();
     __syncthreads();
     float loss = score_block(task, work, first, rows, rate);
     __syncthreads();
