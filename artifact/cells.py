@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt
+from artifact.products import Floats, multiply
 
-Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
-_FEW_ROWS = 4
 
 
 class Cell:
@@ -43,7 +42,7 @@ class Cell:
 
     def project(self, xs: Floats) -> Floats:
         """x · w_x + b [N, G·H] for ``xs`` [N, I]."""
-        sums = xs @ self._w_x
+        sums = multiply(xs, self._w_x, cold=True)
         sums += self._b
         return sums
 
@@ -147,17 +146,6 @@ class GruCell(Cell):
 
 
 CELLS: Mapping[str, type[Cell]] = {"rnn": RnnCell, "lstm": LstmCell, "gru": GruCell}
-
-
-def multiply(h: Floats, w: Floats) -> Floats:
-    """h · w [B, N] for ``h`` [B, H] and ``w`` [H, N]."""
-    if not 1 < len(h) <= _FEW_ROWS:
-        return h @ w
-    # For a few rows, products with one vector each cost less than one with a matrix, which first copies all of w.
-    result = np.empty((len(h), w.shape[1]), dtype=np.float32)
-    for row, out in zip(h, result, strict=True):
-        np.matmul(row, w, out=out)
-    return result
 
 
 def take(weights: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:
