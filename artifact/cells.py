@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt
-from artifact.products import Floats, multiply
+from artifact.products import multiply
 
+Floats = NDArray[np.float32]
 _ROWS_AT_ONCE = 2048
 
 
