@@ -92,6 +92,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             engine_options=choice.engine.own_options,
             dtype=arguments["dtype"],
             neighbours=arguments["neighbours"],
+            device=arguments["device"],
             license=arguments["license"],
             provenance=arguments["provenance"],
             generated=is_generated(corpus),
