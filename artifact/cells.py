@@ -5,7 +5,7 @@ The trainer has the same cells with their backward passes; a test holds the two 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +15,6 @@ from artifact.errors import Corrupt
 from artifact.products import multiply
 
 Floats = NDArray[np.float32]
-_ROWS_AT_ONCE = 2048
 
 
 class Cell:
@@ -47,30 +46,17 @@ class Cell:
         sums += self._b
         return sums
 
-    def run(self, project: Callable[[slice], Floats], states: Floats, counts: Sequence[int]) -> Floats:
-        """h [ΣT, H] after each input of B lanes, packed step by step; ``states`` [S, B, H] move along.
+    def run(self, sums: Floats, states: Floats, counts: Sequence[int], hs: Floats) -> None:
+        """Write h after each input of B lanes to ``hs`` [ΣT, H], packed step by step; ``states`` [S, B, H] move along.
 
-        ``project`` gives the projected inputs (see ``project``) of some rows of ΣT, in an array of their own. ``counts``
-        [T]: how many lanes take part in each step. The lanes stand by falling length, so those of one step are always the
-        first.
+        ``sums`` [ΣT, G·H]: the projected inputs (see ``project``), which are overwritten. ``counts`` [T]: how many lanes take
+        part in each step. The lanes stand by falling length, so those of one step are always the first.
         """
-        hs = np.empty((sum(counts), self.hidden), dtype=np.float32)
-        sums = np.empty((0, self.gates * self.hidden), dtype=np.float32)
-        row = summed = 0
-        for step, count in enumerate(counts):
-            if row == summed:
-                # The products with w_x need no earlier h: made for many steps at once, bounded in memory.
-                stop = row
-                for later in counts[step:]:
-                    stop += later
-                    if stop - row >= _ROWS_AT_ONCE:
-                        break
-                sums = project(slice(row, stop))
-                first, summed = row, stop
-            self._step(sums[row - first : row - first + count], states[:, :count])
+        row = 0
+        for count in counts:
+            self._step(sums[row : row + count], states[:, :count])
             hs[row : row + count] = states[0, :count]
             row += count
-        return hs
 
     def _step(self, sums: Floats, states: Floats) -> None:
         """Move ``states`` [S, B, H] one step on; ``sums`` [B, G·H] is x · w_x + b and may be overwritten."""
