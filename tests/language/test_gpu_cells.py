@@ -110,3 +110,49 @@ def test_the_kernels_do_what_the_layers_do(cell, size, lanes, steps, multiproces
     for seed in (0, 1):  # a launch leaves the barrier as it found it
         plain = Plain(cell, size=size, lanes=lanes, steps=steps, seed=seed)
         compare(*run(cells, plain, cell, to_float32, np.asarray))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("cell", LAYERS)
+@pytest.mark.parametrize(("size", "lanes", "steps"), [(7, 3, 5), (100, 20, 35), (650, 20, 35), (1150, 64, 9)])
+def test_the_kernels_do_what_the_layers_do_on_a_gpu(cell, size, lanes, steps, gpu):
+    cells = GpuCells()
+    for seed in (0, 1):
+        plain = Plain(cell, size=size, lanes=lanes, steps=steps, seed=seed)
+        found, right = run(cells, plain, cell, lambda array: gpu.asarray(to_float32(array)), gpu.to_numpy)
+        for name, expected in right.items():
+            np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.gpu
+def test_a_graph_runs_a_layer_as_often_as_it_is_launched(gpu):
+    cells, xp = GpuCells(), gpu.xp
+    plain = Plain("lstm", size=100, lanes=20, steps=35, seed=0)
+    steps, lanes, width = plain.sums.shape
+    size = plain.hs.shape[2]
+    given, w_h, d_hs = (
+        gpu.asarray(to_float32(array)) for array in (plain.sums, plain.weights["w_h"], plain.d_hs)
+    )
+    hs, cs = (xp.zeros((steps + 1, lanes, size), np.float32) for _ in range(2))
+    hs[0], cs[0] = (gpu.asarray(to_float32(each)) for each in plain.state)
+    tanh_cs, gates = xp.empty((steps, lanes, size), np.float32), xp.empty((steps, lanes, width), np.float32)
+    d_sums, (d_h, d_c) = xp.empty_like(gates), xp.empty((2, lanes, size), np.float32)
+    cells.prepare("lstm", size=size, lanes=lanes)
+    stream = xp.cuda.Stream(non_blocking=True)
+    xp.cuda.Device().synchronize()
+    with stream:
+        stream.begin_capture()
+        cells.lstm_forward(hs, cs, tanh_cs, gates, w_h)
+        cells.lstm_backward(d_hs, cs, tanh_cs, gates, w_h, d_sums, d_h, d_c)
+        graph = stream.end_capture()
+        found = []
+        for _ in range(3):
+            gates[...] = given
+            graph.launch(stream)
+            stream.synchronize()
+            found.append([gpu.to_numpy(array) for array in (hs, cs, gates, d_sums, d_h, d_c)])
+    np.testing.assert_allclose(found[0][0][1:], plain.hs, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[0][4], plain.d_state[0], rtol=1e-4, atol=1e-5)
+    for again in found[1:]:
+        for first, second in zip(found[0], again, strict=True):
+            np.testing.assert_array_equal(first, second)

@@ -49,6 +49,15 @@ class GpuCells:
         for direction in (False, True)[: 1 + backward]:
             self._find(cell, direction, size, lanes)
 
+    def adopt(self, plan: CellPlan) -> PreparedCell:
+        """Compile ``plan`` and allocate for it; its cell, direction, size and lanes are computed by it from now on."""
+        kernel = self.device.compile(plan)
+        shapes = (plan.exchange_shape, plan.packed_shape, (plan.lane_groups, MEETING_BYTES // 4))
+        exchange, packed, meetings = (self.device.zeros(shape) for shape in shapes)
+        found = PreparedCell(plan, kernel, (exchange, packed, meetings))
+        self._prepared[plan.cell, plan.backward, plan.size, plan.lanes] = found
+        return found
+
     def rnn_forward(self, hs: Table, sums: Table, w_h: Table) -> None:
         """``hs[t + 1] = tanh(sums[t] + hs[t] · w_h)``; ``hs`` [T + 1, B, H], ``sums`` [T, B, H], ``w_h`` [H, H].
 
@@ -143,8 +152,7 @@ class GpuCells:
         self.device.launch(found.kernel, found.plan, [*arguments, *numbers, *found.room])
 
     def _find(self, cell: str, backward: bool, size: int, lanes: int) -> PreparedCell:
-        key = (cell, backward, size, lanes)
-        found = self._prepared.get(key)
+        found = self._prepared.get((cell, backward, size, lanes))
         if found is None:
             plan = CellPlan.choose(
                 cell,
@@ -154,12 +162,7 @@ class GpuCells:
                 multiprocessors=self.device.multiprocessors,
                 shared_bytes=self.device.shared_bytes,
             )
-            kernel = self.device.compile(plan)
-            exchange, packed = (
-                self.device.zeros(shape) for shape in (plan.exchange_shape, plan.packed_shape)
-            )
-            meetings = self.device.zeros((plan.lane_groups, MEETING_BYTES // 4))
-            found = self._prepared[key] = PreparedCell(plan, kernel, (exchange, packed, meetings))
+            found = self.adopt(plan)
         return found
 
 

@@ -46,15 +46,13 @@ class CellPlan:
 
         Raises InputError where none has room in ``shared_bytes`` of shared memory.
         """
-        laid_out = []
-        for plan in _enumerate_plans(cell, backward, size, lanes, multiprocessors):
-            laid_out += [found for found in [plan.lay_out(shared_bytes)] if found]
-        if not laid_out:
+        plans = rank_plans(cell, backward, size, lanes, multiprocessors, shared_bytes)
+        if not plans:
             raise InputError(
                 f"a recurrent layer of {size:,} units has no room on a GPU with {shared_bytes >> 10} KiB of shared memory: "
                 "make --hidden smaller, or use --device cpu"
             )
-        return min(laid_out, key=CellPlan.estimate)
+        return plans[0]
 
     def lay_out(self, shared_bytes: int) -> CellPlan | None:
         """This plan with its shared memory shared out; None where there is not enough."""
@@ -214,6 +212,16 @@ class CellPlan:
         )
         meeting = 1500 + 4 * self.groups + 100 * -(-pairs * 32 // self.threads)
         return 1.15 * max(computing, copying) + 0.3 * min(computing, copying) + adding + meeting
+
+
+def rank_plans(
+    cell: str, backward: bool, size: int, lanes: int, multiprocessors: int, shared_bytes: int
+) -> list[CellPlan]:
+    """All plans with room in ``shared_bytes`` of shared memory, the one that should take the least time first."""
+    plans = (
+        plan.lay_out(shared_bytes) for plan in _enumerate_plans(cell, backward, size, lanes, multiprocessors)
+    )
+    return sorted(filter(None, plans), key=CellPlan.estimate)
 
 
 def read_source() -> str:
