@@ -26,6 +26,7 @@ from bench.words import judge
 from trainer.corpus import Corpus, open_corpus
 from trainer.engines import gpu
 from trainer.engines.cupy_device import CupyDevice
+from trainer.options import length_range
 from trainer.recipes import WordVectorSettings
 
 
@@ -49,6 +50,7 @@ def main() -> None:
                         epochs=options.epochs,
                         seed=seed,
                         threads=1,
+                        subwords=options.subwords,
                     )
                     print(json.dumps(measure(corpus, settings, blocks, options)), flush=True)
 
@@ -67,6 +69,8 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--repeats-in-flight", type=int)
     parser.add_argument("--threads", type=int, help="of a thread block")
     parser.add_argument("--block", type=int, help="targets that share their negatives")
+    parser.add_argument("--workers", type=int, default=1, help="on the first GPU, with tables of their own")
+    parser.add_argument("--subwords", type=length_range, help="such as 3-6")
     parser.add_argument("--eval", type=Path)
     return parser.parse_args()
 
@@ -107,7 +111,8 @@ def measure(
 ) -> dict[str, Any]:
     """One training: its speeds, in millions of raw words a second, and its scores."""
     started = time.perf_counter()
-    learner = gpu.GpuLearner(corpus, settings, blocks=blocks or None)
+    devices = [CupyDevice() for _ in range(options.workers)]
+    learner = gpu.GpuLearner(corpus, settings, *devices, blocks=blocks or None)
     changes = {"threads": options.threads, "block": options.block}
     learner.plan = dataclasses.replace(learner.plan, **{name: n for name, n in changes.items() if n})
     learner.warm_up()
@@ -131,9 +136,11 @@ def measure(
         "seed": settings.seed,
         "vocabulary": len(corpus.counts),
         "words": learner.total_words,
-        "asked_blocks": learner._blocks,  # noqa: SLF001 - a bench may look
-        "capacity": learner._kernel.capacity,  # noqa: SLF001
-        "registers": learner._kernel.function.num_regs,  # noqa: SLF001
+        "workers": len(learner.workers),
+        "subwords": settings.subwords,
+        "asked_blocks": learner.blocks,
+        "capacity": learner.workers[0].kernel.capacity,
+        "registers": learner.workers[0].kernel.function.num_regs,
         "shared_kib": learner.plan.shared_bytes / 1024,
         "threads": learner.plan.threads,
         "block": learner.plan.block,

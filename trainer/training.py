@@ -202,9 +202,13 @@ def _describe_setup(setup: Setup) -> str:
         f"window {settings.window}",
         f"{settings.negatives} negatives" if settings.loss == "negative-sampling" else settings.loss,
         f"{settings.epochs} epoch" + ("s" if settings.epochs > 1 else ""),
-        f"{settings.engine} engine on the {setup.device}",
+        f"{settings.engine} engine on {_describe_device(setup)}",
     ]
     return ", ".join(parts)
+
+
+def _describe_device(setup: Setup) -> str:
+    return f"{setup.settings.gpus} GPUs" if setup.settings.gpus > 1 else f"the {setup.device}"
 
 
 def say_stopped(stop: StopRequest, history: History, arguments: Arguments, console: Console) -> int:

@@ -73,6 +73,7 @@ WORD_VECTOR_OPTIONS = (
         decimal_number,
         metavar="X",
     ),
+    _setting("gpus", "GPUs of this machine that train together, fast engine", positive_number),
     _setting(
         "output-weight",
         "publish input vectors plus this much of the output vectors (default: 1 for cbow, 0 for skipgram)",

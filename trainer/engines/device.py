@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -29,6 +30,15 @@ class Kernel(Protocol):
     @property
     def capacity(self) -> int:
         """Thread blocks that run at the same time."""
+
+
+class Exchange(Protocol):
+    """The ways between several devices."""
+
+    name: str
+
+    def add_up(self, arrays: Sequence[Any]) -> None:
+        """Each of the float32 arrays [rows, W], one on each device, becomes the sum of all, in turn with the computing."""
 
 
 class Device(Protocol):
@@ -60,3 +70,9 @@ class Device(Protocol):
 
     def launch(self, kernel: Any, blocks: int, arguments: Sequence[Any], *, after: Sequence[Any]) -> None:
         """Start the kernel once the events in `after` have come. Numbers are NumPy scalars of the kernel's types."""
+
+    def computing(self) -> AbstractContextManager[Any]:
+        """Within, operators and NumPy's functions on arrays of this device are done there, after what was launched before."""
+
+    def connect(self, devices: Sequence[Any]) -> Exchange:
+        """The ways between `devices`, of which this is one."""

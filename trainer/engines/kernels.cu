@@ -11,10 +11,11 @@
 //
 // Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
 // 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
-// of two up to 32), SKIPGRAM (0 or 1), PIECE (raw words).
+// of two up to 32), SKIPGRAM and SUBWORDS (0 or 1), PIECE (raw words).
 
 #include "cuda/layout.cuh"
 #include "cuda/columns.cuh"
+#include "cuda/inputs.cuh"
 #include "cuda/text.cuh"
 #include "cuda/blocks.cuh"
 #include "cuda/cbow.cuh"
@@ -85,11 +86,12 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
 // Thread blocks take pieces first_piece .. last_piece in order from `queue`, a counter that starts at 0.
 // measured [last_piece - first_piece, 2]: examples and loss.
 extern "C" __global__ void __launch_bounds__(THREADS) train_pieces(
-    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const uint32* keep, const int* negatives,
-    long long negative_room, uint64 seed, long long first_piece, long long last_piece, long long pieces, long long words,
-    double learning_rate, double total_words, float negative_weight, float context_gradient, int* queue, double* measured) {
+    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const long long* row_starts,
+    const int* rows, const uint32* keep, const int* negatives, long long negative_room, uint64 seed, long long first_piece,
+    long long last_piece, long long pieces, long long words, double learning_rate, double total_words,
+    float negative_weight, float context_gradient, int* queue, double* measured) {
     SHARED_MEMORY(memory);
-    const Task task = {inputs, outputs, tokens, first_word, keep, negatives, negative_room, seed,
+    const Task task = {inputs, outputs, tokens, first_word, row_starts, rows, keep, negatives, negative_room, seed,
                        pieces, words, learning_rate, total_words, negative_weight, context_gradient};
     Work work;
     work.states = memory;

@@ -7,11 +7,19 @@ __device__ __forceinline__ float window_weight(const Notes& notes, int i) {
     return 0.5f * static_cast<float>(left * (2 * WINDOW + 1 - left) + right * (2 * WINDOW + 1 - right));
 }
 
-// Copy the rows of words first .. stop of the chunk into a ring, word i into slot i % RING.
-__device__ void load_words(const float4* table, const Notes& notes, float4* ring, int first, int stop) {
+// Copy the input vectors of words first .. stop of the chunk into a ring, word i into slot i % RING.
+__device__ void load_inputs(const Task& task, const Notes& notes, float4* ring, int first, int stop) {
     for (int item = threadIdx.x; item < (stop - first) * COLUMNS; item += THREADS) {
         int i = first + item / COLUMNS, column = item % COLUMNS;
-        ring[i % RING * STRIDE + column] = load4(table + static_cast<long long>(notes.words[i]) * COLUMNS + column);
+        ring[i % RING * STRIDE + column] = load_input(task, notes.words[i], column);
+    }
+}
+
+// The same of their output vectors.
+__device__ void load_outputs(const Task& task, const Notes& notes, float4* ring, int first, int stop) {
+    for (int item = threadIdx.x; item < (stop - first) * COLUMNS; item += THREADS) {
+        int i = first + item / COLUMNS, column = item % COLUMNS;
+        ring[i % RING * STRIDE + column] = load4(task.outputs + static_cast<long long>(notes.words[i]) * COLUMNS + column);
     }
 }
 

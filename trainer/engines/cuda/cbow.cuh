@@ -95,14 +95,14 @@ __device__ void return_errors(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (first + i + r < stop)
-                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
+                add_input(task, work.notes->words[first + i + r], column, sums[r]);
     }
 }
 
 __device__ float train_cbow_block(const Task& task, Work& work, int first, int count, int rows, float rate) {
     int seen = first == 0 ? 0 : min(count, first + WINDOW);
-    load_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
-    load_words(task.outputs, *work.notes, work.errors, first, first + rows);
+    load_inputs(task, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
+    load_outputs(task, *work.notes, work.errors, first, first + rows);
     load_negatives(task, work);
     weigh_windows(task, work, first, first + rows, true);
     __syncthreads();

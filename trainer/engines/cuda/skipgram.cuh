@@ -15,7 +15,7 @@ __device__ void update_states(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (i + r < rows)
-                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
+                add_input(task, work.notes->words[first + i + r], column, sums[r]);
     }
 }
 
@@ -45,8 +45,9 @@ __device__ float train_skipgram_block(const Task& task, Work& work, int first, i
         bool middle = row >= RING;
         if (middle) word = first + row - RING;
         bool inside = middle ? word < first + rows : word >= 0 && word < min(count, first + rows + WINDOW);
-        const float4* table = middle ? task.inputs : task.outputs;
-        float4 x = inside ? load4(table + static_cast<long long>(work.notes->words[word]) * COLUMNS + column) : zero4();
+        float4 x = zero4();
+        if (inside && middle) x = load_input(task, work.notes->words[word], column);
+        if (inside && !middle) x = load4(task.outputs + static_cast<long long>(work.notes->words[word]) * COLUMNS + column);
         (middle ? work.states + (row - RING) * STRIDE : work.near + row * STRIDE)[column] = x;
     }
     load_negatives(task, work);
