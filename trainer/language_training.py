@@ -35,7 +35,7 @@ def train_language(arguments: Arguments, console: Console) -> int:
     setup = LanguageSetup.from_arguments(arguments)
     save_every_s = check_interval(arguments["checkpoint_seconds"])
     store = open_store(arguments["store"], create=True)
-    checkpoints = Checkpoints(store.root, arguments["name"])
+    checkpoints = Checkpoints(store.root, arguments["name"], folder=arguments["checkpoints"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
         if saved is not None:

@@ -40,12 +40,14 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
     setup = Setup.from_arguments(arguments, model=model)
     origin = None
     if arguments["resume_from"] and not arguments["resume"]:
-        origin = Origin.open(arguments["store"], arguments["resume_from"])
+        origin = Origin.open(
+            arguments["store"], arguments["resume_from"], states=arguments["checkpoints"]
+        )
         setup = origin.inherit(setup, arguments)
     choice = choose_engine(setup.settings, device=setup.device, asked=_find_asked(arguments))
     save_every_s = check_interval(arguments["checkpoint_seconds"])
     store = open_store(arguments["store"], create=True)
-    checkpoints = Checkpoints(store.root, arguments["name"])
+    checkpoints = Checkpoints(store.root, arguments["name"], folder=arguments["checkpoints"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
         if saved is not None:

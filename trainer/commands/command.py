@@ -77,4 +77,5 @@ NEIGHBOURS = Option(
 NEIGHBOURS_DEVICE = Option(
     "device", "where neighbours are computed", choices=("auto", "cpu", "gpu"), default="auto"
 )
+CHECKPOINTS = Option("checkpoints", "folder for checkpoints (default: in the store)", metavar="FOLDER")
 SEED = Option("seed", "seed of everything random", parse=count_number, default=1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainer.commands.command import MIN_COUNT, SEED, STORE, THREADS, TOKENIZER, Command
+from trainer.commands.command import CHECKPOINTS, MIN_COUNT, SEED, STORE, THREADS, TOKENIZER, Command
 from trainer.commands.corpus import add_text
 from trainer.console import Console
 from trainer.language_recipes import (
@@ -85,6 +85,7 @@ RNNLM_OPTIONS = (
         "provenance", "where the text comes from, for the card and the manifest", metavar="TEXT", default=""
     ),
     Option("resume", "go on with the interrupted training of this name", switch=True, default=False),
+    CHECKPOINTS,
     Option("checkpoint-seconds", "time between checkpoints", parse=decimal_number, default=300, metavar="X"),
     Option("keep-checkpoints", "published versions whose final state is kept", parse=count_number, default=1),
 )
