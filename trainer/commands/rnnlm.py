@@ -9,6 +9,7 @@ from trainer.language_recipes import (
     CELLS,
     ENGINES,
     OPTIMIZERS,
+    PRECISIONS,
     RECIPES,
     SCHEDULES,
     RnnlmSettings,
@@ -77,6 +78,9 @@ RNNLM_OPTIONS = (
     THREADS,
     SEED,
     _setting("engine", "plain: readable and exact; fast: the same, many times faster", choices=ENGINES),
+    _setting(
+        "precision", "of products on a GPU: tf32 and bfloat16 round what they multiply", choices=PRECISIONS
+    ),
     Option(
         "dtype", "element type of the published weights", choices=("float32", "float16"), default="float32"
     ),
