@@ -6,12 +6,15 @@
 --corpus is a folder made by ``python -m trainer corpus``. --repeat writes its text that many times over into --scratch, so that a
 run lasts seconds. Each line printed is one JSON object; `first_epoch` has the text copied to the device meanwhile, `later` finds it
 there. --blocks sets the thread blocks at once (0: what the learner chooses). --threads and --block change the layout of the kernel.
+--workers cuts the text for several workers with tables of their own, all on the first GPU: what training on as many GPUs costs in
+quality; their speed says nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import time
@@ -39,20 +42,18 @@ def main() -> None:
     print(json.dumps({"device": device.name, "copy_gb_per_s": round(measure_copy(), 1)}), flush=True)
     if options.repeats_in_flight:
         gpu.REPEATS_IN_FLIGHT = options.repeats_in_flight
-    for model in options.models:
-        for dim in options.dims:
-            for blocks in options.blocks:
-                for seed in options.seeds:
-                    settings = WordVectorSettings(
-                        model=model,
-                        dim=dim,
-                        window=options.window,
-                        epochs=options.epochs,
-                        seed=seed,
-                        threads=1,
-                        subwords=options.subwords,
-                    )
-                    print(json.dumps(measure(corpus, settings, blocks, options)), flush=True)
+    runs = itertools.product(options.models, options.dims, options.blocks, options.workers, options.seeds)
+    for model, dim, blocks, workers, seed in runs:
+        settings = WordVectorSettings(
+            model=model,
+            dim=dim,
+            window=options.window,
+            epochs=options.epochs,
+            seed=seed,
+            threads=1,
+            subwords=options.subwords,
+        )
+        print(json.dumps(measure(corpus, settings, blocks, workers, options)), flush=True)
 
 
 def parse_options() -> argparse.Namespace:
@@ -69,7 +70,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--repeats-in-flight", type=int)
     parser.add_argument("--threads", type=int, help="of a thread block")
     parser.add_argument("--block", type=int, help="targets that share their negatives")
-    parser.add_argument("--workers", type=int, default=1, help="on the first GPU, with tables of their own")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1], help="on the first GPU, with tables of their own"
+    )
     parser.add_argument("--subwords", type=length_range, help="such as 3-6")
     parser.add_argument("--eval", type=Path)
     return parser.parse_args()
@@ -107,11 +110,11 @@ def measure_copy(size: int = 1 << 32, times: int = 10) -> float:
 
 
 def measure(
-    corpus: Corpus, settings: WordVectorSettings, blocks: int, options: argparse.Namespace
+    corpus: Corpus, settings: WordVectorSettings, blocks: int, workers: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """One training: its speeds, in millions of raw words a second, and its scores."""
     started = time.perf_counter()
-    devices = [CupyDevice() for _ in range(options.workers)]
+    devices = [CupyDevice() for _ in range(workers)]
     learner = gpu.GpuLearner(corpus, settings, *devices, blocks=blocks or None)
     changes = {"threads": options.threads, "block": options.block}
     learner.plan = dataclasses.replace(learner.plan, **{name: n for name, n in changes.items() if n})
@@ -138,6 +141,7 @@ def measure(
         "words": learner.total_words,
         "workers": len(learner.workers),
         "subwords": settings.subwords,
+        "steps": len(steps),
         "asked_blocks": learner.blocks,
         "capacity": learner.workers[0].kernel.capacity,
         "registers": learner.workers[0].kernel.function.num_regs,

@@ -129,3 +129,68 @@ def test_more_gpus_than_there_are_is_a_mistake(monkeypatch):
     cupy_device.require_devices(2)
     with pytest.raises(InputError, match="--gpus 3: there are 2 GPUs that CUDA can see"):
         cupy_device.require_devices(3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("count", [2, 3])
+def test_copies_give_every_worker_of_a_gpu_the_sum(gpu, count):
+    from trainer.engines.cupy_device import CupyDevice
+    from trainer.engines.cupy_exchange import Copies
+
+    devices = [CupyDevice() for _ in range(count)]
+    exchange = devices[0].connect(devices)
+    assert isinstance(exchange, Copies)  # NCCL wants a device for each
+    rng = np.random.default_rng(1)
+    for rows in (1, 1000, 400_000):
+        numbers = rng.integers(-9, 9, (count, rows, 100)).astype(np.float32)
+        arrays = [device.zeros(numbers[0].shape, np.float32) for device in devices]
+        for device, array, source in zip(devices, arrays, numbers, strict=True):
+            device.write(source, array)
+        exchange.add_up(arrays)
+        for device, array in zip(devices, arrays, strict=True):
+            np.testing.assert_array_equal(device.read(array), numbers.sum(axis=0))
+
+
+@pytest.mark.gpu
+def test_nccl_takes_the_table_of_one_gpu_as_it_is(gpu):
+    from trainer.engines.cupy_device import CupyDevice
+    from trainer.engines.cupy_exchange import Nccl, find_nccl
+
+    nccl = find_nccl()
+    if nccl is None:
+        pytest.skip("CuPy finds no NCCL: pip install nvidia-nccl-cu12, or -cu13")
+    device = CupyDevice()
+    numbers = np.arange(3000, dtype=np.float32).reshape(-1, 100)
+    array = device.zeros(numbers.shape, np.float32)
+    device.write(numbers, array)
+    Nccl([device], nccl).add_up([array])
+    np.testing.assert_array_equal(device.read(array), numbers)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("subwords", [None, (2, 3)])
+def test_workers_on_one_gpu_learn_together(gpu, corpus, subwords):
+    from trainer.engines.cupy_device import CupyDevice
+
+    options = WordVectorSettings(
+        dim=12,
+        window=3,
+        epochs=4,
+        subsample=2e-3,
+        learning_rate=0.1,
+        shared_negatives=8,
+        subwords=subwords,
+        buckets=500,
+    )
+    learner = GpuLearner(corpus, options, CupyDevice(), CupyDevice())
+    steps, alone = train(learner), train(GpuLearner(corpus, options, CupyDevice()))
+    for name in learner.workers[0].tables:
+        first, second = (worker.download(name) for worker in learner.workers)
+        np.testing.assert_allclose(first, second, atol=1e-4)
+    losses = [
+        sum(s.loss_sum for s in each[-3:]) / sum(s.examples for s in each[-3:]) for each in (steps, alone)
+    ]
+    assert losses[0] < 1.1 * losses[1]
+    units = learner.vectors() / np.linalg.norm(learner.vectors(), axis=1, keepdims=True)
+    cosines = units @ units.T
+    assert cosines[:10, :10].mean() > cosines[:10, 10:].mean() + 0.2

@@ -19,15 +19,21 @@ PART = 1 << 24  # numbers that are copied together
 
 def connect(devices: Sequence[CupyDevice]) -> Exchange:
     """NCCL where it is there and every device has one worker, which it insists on; else copies."""
+    nccl = find_nccl()
+    if nccl is None or len({device.number for device in devices}) < len(devices):
+        return Copies(devices)
+    return Nccl(devices, nccl)
+
+
+def find_nccl() -> Any:
+    """CuPy's module of it; None where the library is not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # CuPy's, of a library that is not there
             from cupy.cuda import nccl
     except ImportError:
-        return Copies(devices)
-    if not nccl.available or len({device.number for device in devices}) < len(devices):
-        return Copies(devices)
-    return Nccl(devices, nccl)
+        return None
+    return nccl if nccl.available else None
 
 
 class Nccl:

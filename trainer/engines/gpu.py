@@ -25,7 +25,7 @@ from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 
 STEP_PIECES = 4096  # between two reports, at 100 dimensions
-MEETINGS = 100  # of several workers in a training, at least
+MEETINGS = 40  # of several workers in a training, at least
 REPEATS_IN_FLIGHT = 256  # of the commonest row in all thread blocks together
 
 
