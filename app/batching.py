@@ -1,8 +1,8 @@
 """Threads that compute for all questions to language models: those that arrive together are stepped as one batch.
 
-A question is a generator that yields what it wants computed and is sent the result; its return value is the answer. In each
-round, every question that a thread has under way gets a bounded piece, so that a long text does not hold up short ones, and
-new questions join between rounds. Threads that are free share what is waiting. The event loop does no arithmetic.
+In each round, every question that a thread has under way gets a bounded piece, so that a long text does not hold up short
+ones, and new questions join between rounds. Threads that are free share what is waiting; where nothing is, they help those
+that compute. The event loop does no arithmetic.
 """
 
 from __future__ import annotations
@@ -11,53 +11,29 @@ import asyncio
 import os
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from app.asks import Advance, Advanced, Ask, Question, Read
 from app.errors import OVERLOADED, ProblemError
+from app.jobs import Job
 from app.kept_states import KeptStates
 from artifact.cells import Floats
-from artifact.language import LanguageModel, Reading
-from artifact.state import State
+from artifact.language import Reading
+from artifact.pieces import ALONE, Crew, Piece
 
 WORDS_A_ROUND = 64
 MOST_UNDER_WAY = 64
 MOST_WAITING = 1_024
+MOST_HANDS = 4
 KEPT_BYTES = 64 << 20
 
 
 def available_threads() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(slots=True)
-class Advance:
-    """Read ``token_ids`` after ``state``; the result is the state then, and p(next word) [V] where ``predict`` is set."""
-
-    model: LanguageModel
-    state: State
-    token_ids: Sequence[int]
-    predict: bool = True
-    mixture: bool = True
-    done: int = 0
-
-
-@dataclass(slots=True)
-class Read:
-    """Read ``token_ids``, few at a time, with p of each; the result is the Reading."""
-
-    model: LanguageModel
-    state: State
-    token_ids: Sequence[int]
-
-
-Ask = Advance | Read
-Advanced = tuple[State, Floats | None]
-Question = Generator[Ask, Any, Any]
-"""Yields an Ask; is sent Advanced for an Advance and a Reading for a Read."""
 
 
 @dataclass(eq=False, slots=True)
@@ -69,6 +45,18 @@ class _Ticket:
     future: asyncio.Future[Any]
     cancelled: bool = False
     ask: Ask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """A thread that computes and those that were free when it began."""
+
+    batcher: Batcher
+    hands: int
+
+    def perform(self, pieces: Sequence[Piece]) -> None:
+        """As artifact.pieces.Crew."""
+        self.batcher.share(Job(pieces), helpers=self.hands - 1)
 
 
 @dataclass
@@ -91,6 +79,7 @@ class Batcher:
         self._wake = threading.Condition()
         self._closing = False
         self._free = self.threads
+        self._jobs: deque[Job] = deque()
         self._threads = [
             threading.Thread(target=self._work, name=f"language-models-{number}", daemon=True)
             for number in range(self.threads)
@@ -159,16 +148,20 @@ class Batcher:
         under_way: list[_Ticket] = []
         while True:
             with self._wake:
-                while not (self._waiting or under_way or self._closing):
+                while not (self._waiting or under_way or self._closing or self._jobs):
                     self._wake.wait()
                 if self._closing:
                     left = [*under_way, *self._waiting]
                     self._waiting.clear()
                     break
+                job = None if self._waiting or under_way else self._jobs.popleft()
                 share = -(-len(self._waiting) // self._free)
                 room = self.most_under_way - len(under_way)
                 joining = [self._waiting.popleft() for _ in range(min(share, room))]
-                self._free -= 1
+                self._free -= job is None
+            if job is not None:
+                job.help(is_wanted=self._is_wanted)
+                continue
             for ticket in joining:
                 self._go_on(ticket, None)
             under_way = [ticket for ticket in (*under_way, *joining) if ticket.ask is not None]
@@ -178,6 +171,27 @@ class Batcher:
                 self._free += 1
         for ticket in left:
             self._fail(ticket, ProblemError(OVERLOADED, "the server is stopping"))
+
+    def _is_wanted(self) -> bool:
+        """Whether a thread has more to do than to help."""
+        return bool(self._waiting) or self._closing
+
+    def share(self, job: Job, *, helpers: int) -> None:
+        """Finish ``job``, with the help of as many threads if they are free."""
+        with self._wake:
+            self._jobs.extend([job] * helpers)
+            self._wake.notify(helpers)
+        try:
+            job.finish()
+        finally:
+            with self._wake:
+                self._jobs = deque(other for other in self._jobs if other is not job)
+
+    def _gather(self) -> Crew:
+        """Whoever is free, to compute with the calling thread."""
+        with self._wake:
+            helpers = 0 if self._waiting else min(self._free, MOST_HANDS - 1)
+        return _Crew(self, hands=1 + helpers) if helpers else ALONE
 
     def _compute(self, under_way: Sequence[_Ticket]) -> None:
         """One round: a piece for each ticket, one batch for each model."""
@@ -190,7 +204,7 @@ class Batcher:
                     batches.setdefault(id(advance.model), []).append((ticket, advance))
                 case Read() as read:
                     try:
-                        reading: Reading = read.model.read(read.state, read.token_ids)
+                        reading: Reading = read.model.read(read.state, read.token_ids, crew=self._gather())
                     except Exception as error:
                         self._fail(ticket, error)
                     else:
@@ -210,7 +224,8 @@ class Batcher:
         """Move each of ``asks``, all to one model, on by a piece; the distributions for those that are at their end."""
         model = asks[0].model
         pieces = [ask.token_ids[ask.done : ask.done + self.words_a_round] for ask in asks]
-        states = model.advance_all([ask.state for ask in asks], pieces)
+        crew = self._gather()
+        states = model.advance_all([ask.state for ask in asks], pieces, crew=crew)
         with self._wake:
             self.rounds += 1
             self.steps += len(asks)
@@ -223,7 +238,7 @@ class Batcher:
         for mixture in (True, False):
             alike = [ask for ask in ended if ask.predict and ask.mixture == mixture]
             if alike:
-                rows = model.predict([ask.state for ask in alike], mixture=mixture)
+                rows = model.predict([ask.state for ask in alike], mixture=mixture, crew=crew)
                 result.update({id(ask): row for ask, row in zip(alike, rows, strict=True)})
         return result
 

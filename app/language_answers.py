@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from app.batching import Batcher, Question
+from app.asks import Question
+from app.batching import Batcher
 from app.language_questions import GenerateAnswer, NextAnswer
 from app.language_schemas import round_probability
 from artifact.errors import QueryError

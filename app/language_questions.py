@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.batching import Advance, Question, Read
+from app.asks import Advance, Question, Read
 from app.kept_states import KeptStates
 from artifact.errors import EmptyQuery
 from artifact.generation import FinishReason, Generation

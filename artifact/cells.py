@@ -5,17 +5,16 @@ The trainer has the same cells with their backward passes; a test holds the two 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt
+from artifact.products import multiply
 
 Floats = NDArray[np.float32]
-_ROWS_AT_ONCE = 2048
-_FEW_ROWS = 4
 
 
 class Cell:
@@ -43,34 +42,21 @@ class Cell:
 
     def project(self, xs: Floats) -> Floats:
         """x · w_x + b [N, G·H] for ``xs`` [N, I]."""
-        sums = xs @ self._w_x
+        sums = multiply(xs, self._w_x, cold=True)
         sums += self._b
         return sums
 
-    def run(self, project: Callable[[slice], Floats], states: Floats, counts: Sequence[int]) -> Floats:
-        """h [ΣT, H] after each input of B lanes, packed step by step; ``states`` [S, B, H] move along.
+    def run(self, sums: Floats, states: Floats, counts: Sequence[int], hs: Floats) -> None:
+        """Write h after each input of B lanes to ``hs`` [ΣT, H], packed step by step; ``states`` [S, B, H] move along.
 
-        ``project`` gives the projected inputs (see ``project``) of some rows of ΣT, in an array of their own. ``counts``
-        [T]: how many lanes take part in each step. The lanes stand by falling length, so those of one step are always the
-        first.
+        ``sums`` [ΣT, G·H]: the projected inputs (see ``project``), which are overwritten. ``counts`` [T]: how many lanes take
+        part in each step. The lanes stand by falling length, so those of one step are always the first.
         """
-        hs = np.empty((sum(counts), self.hidden), dtype=np.float32)
-        sums = np.empty((0, self.gates * self.hidden), dtype=np.float32)
-        row = summed = 0
-        for step, count in enumerate(counts):
-            if row == summed:
-                # The products with w_x need no earlier h: made for many steps at once, bounded in memory.
-                stop = row
-                for later in counts[step:]:
-                    stop += later
-                    if stop - row >= _ROWS_AT_ONCE:
-                        break
-                sums = project(slice(row, stop))
-                first, summed = row, stop
-            self._step(sums[row - first : row - first + count], states[:, :count])
+        row = 0
+        for count in counts:
+            self._step(sums[row : row + count], states[:, :count])
             hs[row : row + count] = states[0, :count]
             row += count
-        return hs
 
     def _step(self, sums: Floats, states: Floats) -> None:
         """Move ``states`` [S, B, H] one step on; ``sums`` [B, G·H] is x · w_x + b and may be overwritten."""
@@ -147,17 +133,6 @@ class GruCell(Cell):
 
 
 CELLS: Mapping[str, type[Cell]] = {"rnn": RnnCell, "lstm": LstmCell, "gru": GruCell}
-
-
-def multiply(h: Floats, w: Floats) -> Floats:
-    """h · w [B, N] for ``h`` [B, H] and ``w`` [H, N]."""
-    if not 1 < len(h) <= _FEW_ROWS:
-        return h @ w
-    # For a few rows, products with one vector each cost less than one with a matrix, which first copies all of w.
-    result = np.empty((len(h), w.shape[1]), dtype=np.float32)
-    for row, out in zip(h, result, strict=True):
-        np.matmul(row, w, out=out)
-    return result
 
 
 def take(weights: Mapping[str, NDArray[Any]], name: str) -> NDArray[Any]:

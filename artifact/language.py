@@ -20,6 +20,7 @@ from artifact.manifest import Manifest
 from artifact.mixture import Mixture
 from artifact.network import Memory, Network
 from artifact.ngrams import NGrams
+from artifact.pieces import ALONE, Crew
 from artifact.state import State
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
@@ -155,23 +156,22 @@ class LanguageModel:
         """The state after also reading ``token_ids``, in one pass. Raises IndexError for an id outside."""
         return self.advance_all([state], [token_ids])[0]
 
-    def advance_all(self, states: Sequence[State], texts: Sequence[Sequence[int]]) -> list[State]:
-        """As ``advance``, for several texts stepped together; their lengths may differ."""
-        result = list(states)
-        ids = [np.asarray(text, dtype=np.int32) for text in texts]
-        longest = max(map(len, ids), default=0)
-        for start in range(0, longest, _WORDS_AT_ONCE):
+    def advance_all(
+        self, states: Sequence[State], texts: Sequence[Sequence[int]], *, crew: Crew = ALONE
+    ) -> list[State]:
+        """As ``advance``, for several texts stepped together, by all of ``crew``; their lengths may differ."""
+        result, ids = list(states), [np.asarray(text, dtype=np.int32) for text in texts]
+        for start in range(0, max(map(len, ids), default=0), _WORDS_AT_ONCE):
             lanes = [lane for lane, text in enumerate(ids) if len(text) > start]
             pieces = [ids[lane][start : start + _WORDS_AT_ONCE] for lane in lanes]
-            memories, hs = self.network.run([result[lane].memory for lane in lanes], pieces)
+            memories, hs = self.network.run([result[lane].memory for lane in lanes], pieces, crew=crew)
             for lane, piece, memory, after in zip(lanes, pieces, memories, hs, strict=True):
                 result[lane] = self._follow(result[lane], piece, memory, after)
         return result
 
-    def predict(self, states: Sequence[State], *, mixture: bool = True) -> Floats:
+    def predict(self, states: Sequence[State], *, mixture: bool = True, crew: Crew = ALONE) -> Floats:
         """p(next word) [B, V] after each of ``states``, mixed unless ``mixture`` is off or the model has none."""
-        hs = np.stack([state.h for state in states])
-        probabilities = self.network.probabilities(hs)
+        probabilities = self.network.probabilities(np.stack([state.h for state in states]), crew=crew)
         if mixture and self.mixture is not None:
             for row, state in zip(probabilities, states, strict=True):
                 self._mix_in(row, state, self.mixture)
@@ -202,7 +202,7 @@ class LanguageModel:
         words = self.vocabulary.tokens(best.tolist())
         return [Prediction(*pair) for pair in zip(words, listed, strict=True)], max(0.0, 1.0 - sum(listed))
 
-    def read(self, state: State, token_ids: Sequence[int]) -> Reading:
+    def read(self, state: State, token_ids: Sequence[int], *, crew: Crew = ALONE) -> Reading:
         """p of each of ``token_ids`` [N] after all before it, by each part and in all, and the state at the end."""
         stream = np.asarray(token_ids, dtype=np.int32)
         parts = np.zeros((4, len(stream)))
@@ -211,7 +211,7 @@ class LanguageModel:
         for start in range(0, len(stream), _WORDS_AT_ONCE):
             piece = stream[start : start + _WORDS_AT_ONCE]
             columns = slice(start, start + len(piece))
-            (memory,), (after,) = self.network.run([state.memory], [piece])
+            (memory,), (after,) = self.network.run([state.memory], [piece], crew=crew)
             before = np.concatenate([state.h[np.newaxis], after[:-1]])
             parts[0, columns] = self.network.score(before, piece)
             if self.ngrams is not None:

@@ -6,12 +6,15 @@
 --corpus is a folder made by ``python -m trainer corpus``. --repeat writes its text that many times over into --scratch, so that a
 run lasts seconds. Each line printed is one JSON object; `first_epoch` has the text copied to the device meanwhile, `later` finds it
 there. --blocks sets the thread blocks at once (0: what the learner chooses). --threads and --block change the layout of the kernel.
+--workers cuts the text for several workers with tables of their own, all on the first GPU: what training on as many GPUs costs in
+quality; their speed says nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import itertools
 import json
 import sys
 import time
@@ -24,37 +27,35 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.words import judge
 from trainer.corpus import Corpus, open_corpus
-from trainer.engines import cupy_device, gpu, staleness
+from trainer.engines import gpu, staleness
 from trainer.engines.cupy_device import CupyDevice
+from trainer.options import length_range
 from trainer.recipes import WordVectorSettings
 
 
 def main() -> None:
     options = parse_options()
     corpus = open_corpus(options.corpus)
-    if options.most_lost:
-        staleness.MOST_LOST = dict.fromkeys(staleness.MOST_LOST, options.most_lost)
-    cupy_device.OPTIONS += tuple(options.nvrtc)
     if options.repeat > 1:
         corpus = repeat_corpus(corpus, options.repeat, options.scratch)
     device = CupyDevice()
     print(json.dumps({"device": device.name, "copy_gb_per_s": round(measure_copy(), 1)}), flush=True)
-    for model in options.models:
-        for dim in options.dims:
-            for blocks in options.blocks:
-                for limits in options.in_flight or [None]:
-                    for seed in options.seeds:
-                        if limits:
-                            staleness.IN_FLIGHT[model] = tuple(map(float, limits.split(",")))
-                        settings = WordVectorSettings(
-                            model=model,
-                            dim=dim,
-                            window=options.window,
-                            epochs=options.epochs,
-                            seed=seed,
-                            threads=1,
-                        )
-                        print(json.dumps(measure(corpus, settings, blocks, options)), flush=True)
+    if options.most_lost is not None:
+        staleness.MOST_LOST = dict.fromkeys(staleness.MOST_LOST, options.most_lost)
+    if options.in_flight:
+        staleness.IN_FLIGHT = dict.fromkeys(staleness.IN_FLIGHT, tuple(options.in_flight))
+    runs = itertools.product(options.models, options.dims, options.blocks, options.workers, options.seeds)
+    for model, dim, blocks, workers, seed in runs:
+        settings = WordVectorSettings(
+            model=model,
+            dim=dim,
+            window=options.window,
+            epochs=options.epochs,
+            seed=seed,
+            threads=1,
+            subwords=options.subwords,
+        )
+        print(json.dumps(measure(corpus, settings, blocks, workers, options)), flush=True)
 
 
 def parse_options() -> argparse.Namespace:
@@ -68,14 +69,17 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--blocks", nargs="+", type=int, default=[0])
-    parser.add_argument(
-        "--in-flight", nargs="+", help="limits to try instead of staleness.IN_FLIGHT: inputs,outputs"
-    )
-    parser.add_argument("--threads", type=int, help="of a thread block")
     parser.add_argument("--most-lost", type=float, help="instead of staleness.MOST_LOST")
+    parser.add_argument(
+        "--in-flight", type=float, nargs=2, help="instead of staleness.IN_FLIGHT: inputs, outputs"
+    )
     parser.add_argument("--resident", type=int, help="thread blocks that a multiprocessor has room for")
+    parser.add_argument("--threads", type=int, help="of a thread block")
     parser.add_argument("--block", type=int, help="targets that share their negatives")
-    parser.add_argument("--nvrtc", nargs="*", default=[], help="more options for the compiler")
+    parser.add_argument(
+        "--workers", type=int, nargs="+", default=[1], help="on the first GPU, with tables of their own"
+    )
+    parser.add_argument("--subwords", type=length_range, help="such as 3-6")
     parser.add_argument("--eval", type=Path)
     return parser.parse_args()
 
@@ -112,11 +116,12 @@ def measure_copy(size: int = 1 << 32, times: int = 10) -> float:
 
 
 def measure(
-    corpus: Corpus, settings: WordVectorSettings, blocks: int, options: argparse.Namespace
+    corpus: Corpus, settings: WordVectorSettings, blocks: int, workers: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """One training: its speeds, in millions of raw words a second, and its scores."""
     started = time.perf_counter()
-    learner = gpu.GpuLearner(corpus, settings, blocks=blocks or None)
+    devices = [CupyDevice() for _ in range(workers)]
+    learner = gpu.GpuLearner(corpus, settings, *devices, blocks=blocks or None)
     changes = {"threads": options.threads, "block": options.block, "resident": options.resident}
     learner.plan = dataclasses.replace(learner.plan, **{name: n for name, n in changes.items() if n})
     learner.warm_up()
@@ -140,10 +145,12 @@ def measure(
         "seed": settings.seed,
         "vocabulary": len(corpus.counts),
         "words": learner.total_words,
-        "blocks": learner._blocks,  # noqa: SLF001 - a bench may look
-        "in_flight": staleness.IN_FLIGHT[settings.model],
-        "capacity": learner._kernel.capacity,  # noqa: SLF001
-        "registers": learner._kernel.function.num_regs,  # noqa: SLF001
+        "workers": len(learner.workers),
+        "subwords": settings.subwords,
+        "steps": len(steps),
+        "blocks": learner.workers[0].blocks,
+        "capacity": learner.workers[0].kernel.capacity,
+        "registers": learner.workers[0].kernel.function.num_regs,
         "shared_kib": learner.plan.shared_bytes / 1024,
         "threads": learner.plan.threads,
         "block": learner.plan.block,

@@ -11,7 +11,14 @@ from trainer.loop import Learner
 from trainer.recipes import LOSSES, MODELS, WordVectorSettings
 
 # Options that only some engines know what to do with; each engine names its own.
-SPECIFIC_OPTIONS = {"optimizer", "batch_size", "whole_windows", "shared_negatives", "context_gradient"}
+SPECIFIC_OPTIONS = {
+    "optimizer",
+    "batch_size",
+    "whole_windows",
+    "shared_negatives",
+    "context_gradient",
+    "gpus",
+}
 
 
 @dataclass(frozen=True)
@@ -28,8 +35,8 @@ class Engine:
     subwords: bool = False
     own_options: Collection[str] = ()
     """Those of the SPECIFIC_OPTIONS that mean something to this engine."""
-    require: Callable[[str], None] = lambda _device: None
-    """Raises InputError where a device of the engine's is not there."""
+    require: Callable[[str, WordVectorSettings], None] = lambda _device, _settings: None
+    """Raises InputError where a device of the engine's is not there, or too few."""
 
     @property
     def title(self) -> str:
@@ -66,10 +73,16 @@ def _build_on_gpu(corpus: Corpus, settings: WordVectorSettings, device: str) -> 
     return GpuLearner(corpus, settings)
 
 
-def _require(device: str) -> None:
+def _require(device: str, _settings: WordVectorSettings) -> None:
     from trainer.backend import choose
 
     choose(device)
+
+
+def _require_gpus(_device: str, settings: WordVectorSettings) -> None:
+    from trainer.engines.cupy_device import require_devices
+
+    require_devices(settings.gpus)
 
 
 # In order of preference.
@@ -78,8 +91,9 @@ WORD_VECTOR_ENGINES = (
         name="fast",
         build=_build_on_gpu,
         devices=("gpu",),
-        own_options=("shared_negatives", "context_gradient"),
-        require=_require,
+        subwords=True,
+        own_options=("shared_negatives", "context_gradient", "gpus"),
+        require=_require_gpus,
     ),
     Engine(
         name="fast",
@@ -113,6 +127,8 @@ def choose_engine(
     device that is asked for and is not there.
     """
     _refuse_idle(settings, asked)
+    if device == "auto" and "gpus" in asked:
+        device = "gpu"
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
         raise InputError(f"--engine {settings.engine} is not in this release")
@@ -128,7 +144,7 @@ def choose_engine(
             continue
         place = next(iter(engine.devices)) if device == "auto" else device
         try:
-            engine.require(place)
+            engine.require(place, settings)
         except InputError as missing:
             if device != "auto":
                 raise

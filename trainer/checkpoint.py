@@ -1,4 +1,4 @@
-"""Checkpoints: what a training needs to go on, in ``<store>/.checkpoints/<name>/``.
+"""Checkpoints: what a training needs to go on, in ``<store>/.checkpoints/<name>/``, or ``<folder>/<name>/`` where one is named.
 
 current.json               the interrupted training of this name, if there is one
 <version>.json             the final state of a published version, for training that goes on later
@@ -71,11 +71,11 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of one name in one store; makes their folder. Raises StoreUnwritable, NameRefused."""
+    """The checkpoints of one name in one store, or in ``folder``; makes their folder. Raises StoreUnwritable, NameRefused."""
 
-    def __init__(self, store: Path, name: str) -> None:
+    def __init__(self, store: Path, name: str, *, folder: str | Path | None = None) -> None:
         self.name = check_name(name)
-        self.path = store / FOLDER / name
+        self.path = (store / FOLDER if folder is None else Path(folder)) / name
         with _writing(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from artifact.errors import WordkinError
 from trainer.commands import (
@@ -59,15 +59,28 @@ examples:
 """
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. A mistake of the user's is 2 and one line on standard error."""
+def complain(text: str) -> None:
+    """Say on standard error, in one line, why a command ends."""
+    print(f"wordkin: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def main(
+    argv: Sequence[str] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    report: Callable[[str], None] = complain,
+) -> int:
+    """Run one command; returns its exit code. A mistake of the user's is 2, and one line to ``report``."""
     try:
         with end_on_signals():
-            code = _run(list(sys.argv[1:] if argv is None else argv))
+            code = _run(
+                list(sys.argv[1:] if argv is None else argv),
+                os.environ if environment is None else environment,
+            )
             sys.stdout.flush()
             return code
     except (EndedBySignal, KeyboardInterrupt) as ending:
-        _complain("stopped")
+        report("stopped")
         return ending.exit_code if isinstance(ending, EndedBySignal) else 130
     except BrokenPipeError:
         # Whoever read standard output has gone; the interpreter must not try to flush it again.
@@ -76,23 +89,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ending:  # --help
         return int(ending.code or 0)
     except WordkinError as error:
-        _complain(str(error))
+        report(str(error))
     except MemoryError as error:
-        _complain(f"not enough memory: {error}" if str(error) else "not enough memory")
+        report(f"not enough memory: {error}" if str(error) else "not enough memory")
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _complain(f"{where}{error.strerror or error}")
+        report(f"{where}{error.strerror or error}")
     return EXIT_MISTAKE
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], environment: Mapping[str, str]) -> int:
     namespace = vars(_make_parser().parse_args(argv))
     command: Command = namespace.pop("command")
     if command.run is None:
         choices = ", ".join(child.name for child in command.children)
         raise UsageError(f"{command.name}: which {command.child_word}? There are: {choices}")
     arguments = resolve(
-        (*command.options, JSON), flags=namespace, environment=os.environ, recipe=command.recipe
+        (*command.options, JSON), flags=namespace, environment=environment, recipe=command.recipe
     )
     return command.run(arguments, Console(as_json=arguments["json"]))
 
@@ -126,7 +139,3 @@ def _fill(parser: argparse.ArgumentParser, command: Command, *, prefix: str = ""
                 epilog=f"examples:\n{child.examples}" if child.examples else None,
             )
             _fill(subparser, child, prefix=f"{path} ")
-
-
-def _complain(text: str) -> None:
-    print(f"wordkin: {one_line(text)}", file=sys.stderr, flush=True)

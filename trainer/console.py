@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import unicodedata
@@ -33,6 +34,13 @@ class Console:
     def note(self, text: str) -> None:
         """A remark or warning, on standard error in both modes."""
         print(f"wordkin: {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def speak_utf8() -> None:
+    """Words come in all scripts, and file names need not be UTF-8: what cannot be written is escaped from now on."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def to_json_line(values: dict[str, Any]) -> str:

@@ -48,14 +48,14 @@ class Origin:
     """The input and output vectors that its training ended with, mapped: they stay there even if the file is removed."""
 
     @classmethod
-    def open(cls, root: str | Path, reference: str) -> Origin:
+    def open(cls, root: str | Path, reference: str, *, states: str | Path | None = None) -> Origin:
         """The version that ``reference`` names in the store at ``root``, with what training needs.
 
-        Raises InputError saying why training cannot go on from it.
+        That is kept in the store too, or in the folder ``states``. Raises InputError saying why training cannot go on from it.
         """
         origin = cls.reopen(root, reference)
         size, dim = len(origin.embedding.vocabulary), origin.embedding.dim
-        checkpoints = Checkpoints(open_store(root).root, origin.embedding.name)
+        checkpoints = Checkpoints(open_store(root).root, origin.embedding.name, folder=states)
         try:
             state = checkpoints.load(origin.embedding.version)
             if state is None:

@@ -43,6 +43,8 @@ class Import:
     dtype: Precision | None = None
     neighbours: int | None = 0
     """How many neighbours of every word to compute; None: some, where that takes seconds."""
+    device: str = "auto"
+    """Where they are computed: auto, cpu or gpu."""
     provenance: str = ""
     license: str = ""
 
@@ -105,7 +107,7 @@ def import_vectors(
         _remark_on_lost_words(foreign, intake, tokenizer)
         seconds = time.monotonic() - started
         card = _make_card(draft, asked, foreign, intake, tokenizer=tokenizer, dtype=dtype, seconds=seconds)
-        computed = add_neighbours(draft, asked.neighbours, progress=neighbours_progress)
+        computed = add_neighbours(draft, asked.neighbours, progress=neighbours_progress, device=asked.device)
         draft.add("card", "README.md", card.to_markdown())
         draft.add("report", "report.html", card.to_html())
         version = draft.publish(

@@ -16,6 +16,7 @@ CELLS = ("rnn", "lstm", "gru")
 OPTIMIZERS = ("sgd", "adam", "adamw", "asgd")
 SCHEDULES = ("plateau", "cosine")
 ENGINES = ("auto", "plain", "fast")
+PRECISIONS = ("float32", "tf32", "bfloat16")
 LEARNING_RATES = {"sgd": 20.0, "asgd": 30.0, "adam": 2e-3, "adamw": 2e-3}
 
 
@@ -83,7 +84,9 @@ class RnnlmSettings:
     threads: int = field(default_factory=available_threads)
     seed: int = 1
     engine: str = "auto"
-    """auto: fast on a CPU, plain on a GPU."""
+    """auto: fast."""
+    precision: str = "float32"
+    """What factors of products are rounded to on a GPU, fast engine; sums are float32 in any case."""
 
     corpus_options: ClassVar[Mapping[str, Any]] = {}
     """What a recipe says about reading the text."""
@@ -94,6 +97,7 @@ class RnnlmSettings:
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("initial", self.initial, ("book", "uniform"))
         check_choice("engine", self.engine, ENGINES)
+        check_choice("precision", self.precision, PRECISIONS)
         for name in ("hidden", "embedding"):
             if (value := getattr(self, name)) is not None:
                 check_range(name, value, 1, 65_536)

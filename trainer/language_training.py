@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from artifact.errors import InputError
 from artifact.remote import open_store
 from artifact.store import Store
-from trainer.backend import Backend, choose, numpy_backend
+from trainer.backend import Backend, choose
 from trainer.checkpoint import Checkpoint, Checkpoints
 from trainer.console import Console, format_bytes, format_count, format_seconds
 from trainer.language_setup import LanguageSetup
@@ -35,7 +35,7 @@ def train_language(arguments: Arguments, console: Console) -> int:
     setup = LanguageSetup.from_arguments(arguments)
     save_every_s = check_interval(arguments["checkpoint_seconds"])
     store = open_store(arguments["store"], create=True)
-    checkpoints = Checkpoints(store.root, arguments["name"])
+    checkpoints = Checkpoints(store.root, arguments["name"], folder=arguments["checkpoints"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
         if saved is not None:
@@ -88,15 +88,13 @@ def settle(setup: LanguageSetup) -> tuple[LanguageSetup, Backend]:
 
     Raises InputError where they do not go together, or there is no such device.
     """
-    engine = setup.settings.engine
-    if setup.device == "cpu" or engine == "fast":
-        if setup.device == "gpu":
-            raise InputError("--engine fast runs on the CPU; --device gpu has the plain engine")
-        backend = numpy_backend()
-    else:
-        backend = choose(setup.device)
-    if engine == "auto":
-        engine = "plain" if backend.is_gpu else "fast"
+    engine = "fast" if setup.settings.engine == "auto" else setup.settings.engine
+    backend = choose(setup.device)
+    if setup.settings.precision != "float32" and not (backend.is_gpu and engine == "fast"):
+        raise InputError(
+            f"--precision {setup.settings.precision} is for the fast engine on a GPU; this is the {engine} one on the "
+            f"{'GPU' if backend.is_gpu else 'CPU'}"
+        )
     settings = replace(setup.settings, engine=engine)
     return replace(setup, settings=settings, device="gpu" if backend.is_gpu else "cpu"), backend
 
@@ -111,7 +109,12 @@ def make_learner(
 ) -> RnnlmLearner:
     """The learner of a settled ``setup``, which tells ``console`` of each epoch."""
     engine = LanguageEngine()
-    if setup.settings.engine == "fast":
+    if setup.settings.engine == "fast" and backend.is_gpu:
+        from trainer.engines.language.gpu_cupy import CupyLanguageDevice
+        from trainer.engines.language.gpu_engine import gpu_engine
+
+        engine = gpu_engine(CupyLanguageDevice(precision=setup.settings.precision))
+    elif setup.settings.engine == "fast":
         from trainer.engines.language.engine import fast_engine
 
         engine = fast_engine(min(setup.settings.threads, setup.settings.batch_size))
@@ -137,7 +140,8 @@ def describe_setup(setup: LanguageSetup) -> str:
         f"{settings.batch_size} lanes, blocks of {settings.time_steps}",
         f"{settings.optimizer}, learning rate {settings.first_learning_rate:g}",
         f"{settings.epochs} epoch{'s' if settings.epochs > 1 else ''}",
-        f"{settings.engine} engine on the {setup.device}",
+        f"{settings.engine} engine on the {setup.device}"
+        + (f" in {settings.precision}" if settings.precision != "float32" else ""),
     ]
     return ", ".join(part for part in parts if part)
 

@@ -55,6 +55,8 @@ class Trained:
     dtype: Literal["float32", "float16"] = "float32"
     neighbours: int | None = 0
     """How many neighbours of every word to compute; None: some, where that takes seconds."""
+    device: str = "cpu"
+    """Where they are computed: auto, cpu or gpu."""
     license: str = ""
     provenance: str = ""
     generated: bool = False
@@ -79,9 +81,12 @@ def publish_vectors(store: Store, trained: Trained, *, progress: Progress) -> st
             vectors=trained.vectors,
             dtype=trained.dtype,
         )
-        threads = trained.setup.settings.threads
         computed = add_neighbours(
-            draft, trained.neighbours, progress=partial(progress.work, "neighbours"), threads=threads
+            draft,
+            trained.neighbours,
+            progress=partial(progress.work, "neighbours"),
+            threads=trained.setup.settings.threads,
+            device=trained.device,
         )
         requires = {}
         if trained.subwords is not None:

@@ -66,6 +66,8 @@ class WordVectorSettings:
     Fast engines only."""
     context_gradient: float = 1.0
     """Share of the gradient that the context words of CBOW receive. Fast engines only."""
+    gpus: int = 1
+    """Of this machine, which train together. Fast engine on GPUs only."""
     output_weight: float | None = None
     """The published vectors are the input vectors plus this much of the output vectors. None: 1 for CBOW with negative
     sampling and without subwords, which answers more analogies then; 0 for all else."""
@@ -86,6 +88,7 @@ class WordVectorSettings:
         check_range("buckets", self.buckets, 1, 2**31 - 1)
         check_range("epochs", self.epochs, 1, 1_000_000)
         check_range("threads", self.threads, 1, 4096)
+        check_range("gpus", self.gpus, 1, 64)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_range("batch-size", self.batch_size, 1, 10_000_000)
         check_range("shared-negatives", self.shared_negatives, 1, 10_000)

@@ -40,12 +40,12 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
     setup = Setup.from_arguments(arguments, model=model)
     origin = None
     if arguments["resume_from"] and not arguments["resume"]:
-        origin = Origin.open(arguments["store"], arguments["resume_from"])
+        origin = Origin.open(arguments["store"], arguments["resume_from"], states=arguments["checkpoints"])
         setup = origin.inherit(setup, arguments)
     choice = choose_engine(setup.settings, device=setup.device, asked=_find_asked(arguments))
     save_every_s = check_interval(arguments["checkpoint_seconds"])
     store = open_store(arguments["store"], create=True)
-    checkpoints = Checkpoints(store.root, arguments["name"])
+    checkpoints = Checkpoints(store.root, arguments["name"], folder=arguments["checkpoints"])
     with checkpoints.locked(), checkpoints.scratch() as scratch:
         saved = find_interrupted(checkpoints, arguments, console)
         if saved is not None:
@@ -92,6 +92,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
             engine_options=choice.engine.own_options,
             dtype=arguments["dtype"],
             neighbours=arguments["neighbours"],
+            device=arguments["device"],
             license=arguments["license"],
             provenance=arguments["provenance"],
             generated=is_generated(corpus),
@@ -201,9 +202,13 @@ def _describe_setup(setup: Setup) -> str:
         f"window {settings.window}",
         f"{settings.negatives} negatives" if settings.loss == "negative-sampling" else settings.loss,
         f"{settings.epochs} epoch" + ("s" if settings.epochs > 1 else ""),
-        f"{settings.engine} engine on the {setup.device}",
+        f"{settings.engine} engine on {_describe_device(setup)}",
     ]
     return ", ".join(parts)
+
+
+def _describe_device(setup: Setup) -> str:
+    return f"{setup.settings.gpus} GPUs" if setup.settings.gpus > 1 else f"the {setup.device}"
 
 
 def say_stopped(stop: StopRequest, history: History, arguments: Arguments, console: Console) -> int:

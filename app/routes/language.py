@@ -11,8 +11,9 @@ from fastapi import APIRouter, Query, Response
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
+from app.asks import Question
 from app.batches import Batch
-from app.batching import Batcher, Question
+from app.batching import Batcher
 from app.catalog import Catalog, Served
 from app.errors import ProblemError, refuse, translate
 from app.freshness import VersionedRoute

@@ -2,8 +2,10 @@
 //
 // Between two barriers the threads run one after the other, in an order that is drawn anew each time: a result that
 // depends on the order is a race. Shared memory starts as NaN. A barrier that not all threads reach is an error.
-// Thread blocks run one after the other.
+// Thread blocks run one after the other; grid_on_cpu.h runs them together.
 #pragma once
+
+#define CUDA_ON_CPU
 
 #include <ucontext.h>
 
@@ -15,6 +17,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -38,6 +41,9 @@ struct dim3 {
 using std::max;
 using std::min;
 
+inline float __fdividef(float a, float b) { return a / b; }
+inline float __expf(float x) { return std::exp(x); }
+
 namespace emulated {
 
 constexpr size_t STACK = 256 * 1024;
@@ -58,13 +64,14 @@ struct Fiber {
 };
 
 inline void* shared = nullptr;
-inline dim3 thread, block;
+inline dim3 thread, block, grid;
 inline std::jmp_buf scheduler;
 inline std::vector<Fiber> fibers;
 inline Barrier whole;
 inline std::vector<Barrier> warps;
 inline std::vector<unsigned> exchanged;  // what each lane shows to its warp
 inline const std::function<void()>* body = nullptr;
+inline bool paused = false;  // whether the thread that ran last only looked at something
 
 #if defined(__SANITIZE_ADDRESS__)
 inline const void* scheduler_stack = nullptr;
@@ -123,41 +130,66 @@ inline void wait(Barrier& barrier) {
 
 inline unsigned lanes_value(unsigned lane) { return exchanged[thread.x / 32 * 32 + lane % 32]; }
 
-// Run `kernel` in `grid` thread blocks of `threads`. Returns 0, or 1 where threads wait for others that never come.
-inline int run_grid(int grid, int threads, size_t shared_bytes, unsigned order, const std::function<void()>& kernel) {
+// Threads of a block that is about to start.
+inline void start_threads(int threads) {
+    fibers = std::vector<Fiber>(threads);
+    whole = Barrier{threads};
+    warps.assign((threads + 31) / 32, Barrier{32});
+    exchanged.assign(threads, 0);
+    for (Fiber& fiber : fibers) {
+        getcontext(&fiber.context);
+        fiber.context.uc_stack.ss_sp = fiber.stack.get();
+        fiber.context.uc_stack.ss_size = STACK;
+        fiber.context.uc_link = nullptr;
+        makecontext(&fiber.context, run_fiber, 0);
+    }
+}
+
+// Let every thread run that can, until its next barrier. Returns whether there was one.
+inline bool take_turns(const std::vector<int>& turns) {
+    bool moved = false;
+    for (int i : turns) {
+        Fiber& fiber = fibers[i];
+        if (fiber.done || (fiber.waits_at && fiber.waits_at->generation == fiber.generation)) continue;
+        thread.x = i;
+        paused = false;
+        resume(fiber);
+        moved |= !paused;
+    }
+    return moved;
+}
+
+inline bool all_done() {
+    return std::all_of(fibers.begin(), fibers.end(), [](const Fiber& fiber) { return fiber.done; });
+}
+
+inline std::unique_ptr<char[]> make_shared_memory(size_t size) {
+    std::unique_ptr<char[]> memory{new char[size]};
+    std::memset(memory.get(), 0xFF, size);
+    return memory;
+}
+
+inline std::vector<int> count_to(int size) {
+    std::vector<int> numbers(size);
+    std::iota(numbers.begin(), numbers.end(), 0);
+    return numbers;
+}
+
+// Run `kernel` in `blocks` thread blocks of `threads`. Returns 0, or 1 where threads wait for others that never come.
+inline int run_grid(int blocks, int threads, size_t shared_bytes, unsigned order, const std::function<void()>& kernel) {
     std::mt19937 random(order);
     body = &kernel;
-    for (int number = 0; number < grid; ++number) {
-        std::unique_ptr<char[]> memory{new char[shared_bytes]};
+    grid.x = blocks;
+    for (int number = 0; number < blocks; ++number) {
+        std::unique_ptr<char[]> memory = make_shared_memory(shared_bytes);
         shared = memory.get();
-        std::memset(shared, 0xFF, shared_bytes);
         block.x = number;
-        fibers = std::vector<Fiber>(threads);
-        whole = Barrier{threads};
-        warps.assign((threads + 31) / 32, Barrier{32});
-        exchanged.assign(threads, 0);
-        std::vector<int> turns(threads);
-        for (int i = 0; i < threads; ++i) {
-            turns[i] = i;
-            getcontext(&fibers[i].context);
-            fibers[i].context.uc_stack.ss_sp = fibers[i].stack.get();
-            fibers[i].context.uc_stack.ss_size = STACK;
-            fibers[i].context.uc_link = nullptr;
-            makecontext(&fibers[i].context, run_fiber, 0);
-        }
-        for (bool moved = true; moved;) {
-            moved = false;
+        start_threads(threads);
+        std::vector<int> turns = count_to(threads);
+        do {
             if (order) std::shuffle(turns.begin(), turns.end(), random);
-            for (int i : turns) {
-                Fiber& fiber = fibers[i];
-                if (fiber.done || (fiber.waits_at && fiber.waits_at->generation == fiber.generation)) continue;
-                moved = true;
-                thread.x = i;
-                resume(fiber);
-            }
-        }
-        for (const Fiber& fiber : fibers)
-            if (!fiber.done) return 1;
+        } while (take_turns(turns));
+        if (!all_done()) return 1;
     }
     return 0;
 }
@@ -166,6 +198,7 @@ inline int run_grid(int grid, int threads, size_t shared_bytes, unsigned order, 
 
 #define threadIdx emulated::thread
 #define blockIdx emulated::block
+#define gridDim emulated::grid
 
 inline void __syncthreads() { emulated::wait(emulated::whole); }
 inline void __syncwarp() { emulated::wait(emulated::warps[threadIdx.x / 32]); }
@@ -188,6 +221,7 @@ inline unsigned __ballot_sync(unsigned, bool value) {
     return all;
 }
 
+inline void __threadfence() {}
 inline int __popc(unsigned value) { return __builtin_popcount(value); }
 inline int __ffs(unsigned value) { return __builtin_ffs(static_cast<int>(value)); }
 inline int __clz(unsigned value) { return value ? __builtin_clz(value) : 32; }

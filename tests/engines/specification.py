@@ -160,8 +160,9 @@ class DeviceSpecification(Specification):
         reach = self.settings.window if self.settings.model == "cbow" else 0
         for number, first in enumerate(range(0, len(words), self.block)):
             last = first + self.block
-            rows[seen : last + reach] = self.inputs[words[seen : last + reach]]
+            made_of = self.rows_of[words[seen : last + reach]]
+            rows[seen : last + reach] = made_of @ self.inputs / made_of.sum(axis=1, keepdims=True)
             self._train_block(rows, changes, places, words, bounds, first, negatives[number], rate)
             done = len(words) if last >= len(words) else max(last - reach, 0)
-            np.add.at(self.inputs, words[left:done], changes[left:done])
+            self.inputs += self.rows_of[words[left:done]].T @ changes[left:done]
             seen, left = last + reach, done

@@ -14,6 +14,7 @@ from trainer.engines.gpu_plan import Plan, read_source
 PLANS = {
     "cbow": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False),
     "skipgram": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=True),
+    "subwords": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False, subwords=True),
     "wide": Plan(dim=1024, window=2, negatives=24, chunk=512, skipgram=False, block=4, threads=256),
 }
 

@@ -28,6 +28,8 @@ KINDS = [
     {"model": "skipgram", "dim": 101, "window": 5, "shared_negatives": 16, "subsample": 0.05},
     {"model": "skipgram", "dim": 7, "window": 12, "shared_negatives": 5, "negatives": 9},
     {"model": "skipgram", "dim": 130, "window": 1, "shared_negatives": 1, "subsample": 0.05},
+    {"model": "cbow", "dim": 19, "window": 4, "shared_negatives": 6, "subwords": (1, 3), "buckets": 50},
+    {"model": "skipgram", "dim": 19, "window": 4, "shared_negatives": 6, "subwords": (1, 3), "buckets": 50},
 ]
 
 
@@ -47,18 +49,19 @@ def compare(device, lines, seed, **options):
     arrays = {name: rng.normal(0, 0.5, table.shape).astype(np.float32) for name, table in arrays.items()}
     learner.restore(arrays, values)
     plain = DeviceSpecification(learner, corpus)
-    measured = device.read(learner._launch(learner._take(0, 1), 0, 1))
+    learner.warm_up()
+    measured = device.read(learner.workers[0].launch(0, 1))
     assert plain.train(0) == pytest.approx(tuple(measured[0]), rel=1e-4, abs=1e-4)
     after, _ = learner.state()
     for name, expected in (("input", plain.inputs), ("output", plain.outputs)):
         assert np.abs(expected - arrays[name]).max() > 0 or not measured[0, 0]
         np.testing.assert_allclose(after[name], expected, rtol=2e-4, atol=5e-6)
-    for table in (learner._inputs, learner._outputs):
+    for table in learner.workers[0].tables.values():
         assert not device.read(table)[:, learner.settings.dim :].any()
 
 
 def describe(options):
-    return f"{options['model']}-{options['dim']}"
+    return f"{options['model']}-{options['dim']}{'-subwords' if 'subwords' in options else ''}"
 
 
 @needs_compiler
@@ -120,12 +123,14 @@ def run_all(folder, flags, cut):
     """Both models on a text whose lines are short and long; with `cut`, a table that is too short."""
     rng = np.random.default_rng(5)
     lines = [rng.integers(-1, 12, size).tolist() for size in (1, 2, 3, 40, 300, 1, 17)] + [[11, 0, 11]]
-    for options in KINDS[1::4]:
+    for options in (*KINDS[1:8:4], KINDS[-1]):
         device = EmulatedDevice(Path(folder), flags=tuple(flags.split()))
         learner = GpuLearner(make_corpus(lines, 12), WordVectorSettings(**options), device, blocks=1)
+        learner.warm_up()
+        worker = learner.workers[0]
         if cut:
-            learner._keep = learner._keep[:cut].copy()
-        measured = device.read(learner._launch(learner._take(0, 1), 0, 1))
+            worker.keep = worker.keep[:cut].copy()
+        measured = device.read(worker.launch(0, 1))
         assert measured[0, 0] > 0
     print("all")
 

@@ -190,7 +190,7 @@ def test_the_cosine_falls_to_nothing_after_a_rise():
     rates = []
     while not learner.finished():
         if learner._block < len(learner._blocks):
-            rates.append(learner._rate())
+            rates.append(learner._rate(learner._block))
             learner.train_block()
         else:
             learner.advance()

@@ -177,7 +177,7 @@ def test_divergence_keeps_the_last_good_checkpoint(train, tmp_path, monkeypatch)
         (("--batch-size", 100_000), ("too short for 100000 lanes", "--batch-size")),
         (("--recipe", "none"), ("--recipe", "book-rnnlm")),
         (("--valid", "nowhere.txt"), ("nowhere.txt",)),
-        (("--device", "gpu", "--engine", "fast"), ("--engine fast",)),
+        (("--device", "cpu", "--precision", "tf32"), ("--precision tf32", "GPU")),
         (("--optimizer", "adam", "--weight-decay", 0.1), ("adamw",)),
         (("--clip", "nan"), ("--clip",)),
         (("--ngrams", 1), ("order",)),

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from language_serving.models import make_model
 
-from app.batching import Advance, Batcher
+from app.asks import Advance
+from app.batching import Batcher
 from app.errors import ProblemError
+from app.jobs import Job
 from app.kept_states import KeptStates
 from app.language_questions import ask_generate, ask_next, ask_score
 from artifact.errors import EmptyQuery
@@ -127,6 +129,62 @@ def test_a_batch_that_fails_fails_all_in_it_and_the_thread_lives(model):
     assert isinstance(first[0], IndexError)
     assert listed(first[1]) == alone(other, "the")
     assert listed(second) == alone(model, "the")
+
+
+class Met(Job):
+    """A job whose owner waits until someone helps."""
+
+    def __init__(self, pieces):
+        super().__init__(pieces)
+        self.helped = threading.Event()
+
+    def help(self, *, is_wanted):
+        self.helped.set()
+        super().help(is_wanted=is_wanted)
+
+    def finish(self):
+        assert self.helped.wait(20), "nobody came"
+        super().finish()
+
+
+def test_threads_that_are_free_help_with_a_question(model, monkeypatch):
+    monkeypatch.setattr("app.batching.Job", Met)
+    text = "the company said it would buy shares of the market"
+    batcher = Batcher(threads=2)
+    [answer] = run(batcher, next_question(model, text))
+    assert listed(answer) == alone(model, text)
+    [score] = run(Batcher(threads=3), ask_score(model, text, mixture=True))
+    assert score.perplexity == pytest.approx(model.score(text).perplexity, rel=1e-4)
+    assert not batcher._jobs
+
+
+def test_a_thread_by_itself_waits_for_no_help(model, monkeypatch):
+    monkeypatch.setattr("app.batching.Job", Met)
+    [answer] = run(Batcher(threads=1), next_question(model, "the company said it would buy"))
+    assert listed(answer) == alone(model, "the company said it would buy")
+
+
+def test_what_fails_with_a_helper_fails_the_question_and_the_threads_live(model, monkeypatch):
+    monkeypatch.setattr("app.batching.Job", Met)
+    other = make_model(seed=9)
+
+    def fail(*_):
+        raise ValueError("broken")
+
+    monkeypatch.setattr(other.network._layers[-1], "run", fail)
+    texts = ["the company said it would buy shares of the market"] * 2
+    batcher = Batcher(threads=2)
+
+    async def ask():
+        first = await asyncio.gather(
+            batcher.answer(ask_score(other, texts[0], mixture=True)), return_exceptions=True
+        )
+        return first, await batcher.answer(next_question(model, texts[1]))
+
+    with batcher:
+        [failed], answer = asyncio.run(ask())
+    assert isinstance(failed, ValueError)
+    assert listed(answer) == alone(model, texts[1])
 
 
 def test_who_goes_away_is_not_computed_for(model):

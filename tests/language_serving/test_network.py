@@ -12,6 +12,25 @@ SIZE = 23
 CELLS = ["rnn", "lstm", "gru"]
 
 
+class AnyOrder:
+    """A crew that takes up any piece that can be begun, at random."""
+
+    hands = 3
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        self.jobs = []
+
+    def perform(self, pieces):
+        self.jobs.append(len(pieces))
+        left, done = list(pieces), set()
+        while left:
+            piece = self.random.choice([piece for piece in left if done.issuperset(piece.after)])
+            piece.run()
+            left.remove(piece)
+            done.add(piece)
+
+
 def make_network(cell="lstm", seed=0, **shape):
     weights = make_weights(np.random.default_rng(seed), size=SIZE, cell=cell, **shape)
     return Network(weights, cell=cell), weights
@@ -62,6 +81,36 @@ def test_lanes_of_unequal_length_are_as_each_alone(cell):
             np.testing.assert_array_equal(before, kept)
 
 
+@pytest.mark.parametrize("layers", [1, 3])
+@pytest.mark.parametrize("cell", CELLS)
+def test_pieces_in_any_order_that_their_needs_allow_are_as_one_after_another(cell, layers, monkeypatch):
+    network, _ = make_network(cell, layers=layers, seed=8)
+    rng = np.random.default_rng(5)
+    texts = [rng.integers(0, SIZE, size=length).astype(np.int32) for length in (31, 3, 9, 0, 31)]
+    memories = [network.start()] * len(texts)
+    expected, expected_hs = network.run(memories, texts)
+    for seed in range(20):
+        monkeypatch.setattr("artifact.network._STEPS_AT_ONCE", 1 + seed % 6)
+        crew = AnyOrder(seed)
+        got, got_hs = network.run(memories, texts, crew=crew)
+        assert crew.jobs[0] > 2 * layers
+        for lane in range(len(texts)):
+            np.testing.assert_allclose(got_hs[lane], expected_hs[lane], atol=1e-6)
+            for layer, other in zip(got[lane], expected[lane], strict=True):
+                np.testing.assert_allclose(layer, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_probabilities_in_pieces_are_those_in_one(tied):
+    network, _ = make_network(tied=tied)
+    for rows in (1, 2, 7):
+        hs = np.random.default_rng(rows).uniform(-1, 1, size=(rows, 8)).astype(np.float32)
+        crew = AnyOrder(rows)
+        got = network.probabilities(hs, crew=crew)
+        np.testing.assert_allclose(got, network.probabilities(hs), rtol=1e-5)
+        assert crew.jobs[0] > 1
+
+
 @pytest.mark.parametrize("rows", [0, 1, 5])
 def test_words_that_are_not_kept_count_as_those_that_are(rows, monkeypatch):
     text = np.random.default_rng(6).integers(0, SIZE, size=60).astype(np.int32)
@@ -83,7 +132,7 @@ def test_a_long_text_in_one_pass_is_as_word_by_word(cell, monkeypatch):
     for place, word in enumerate(text):
         (memory,), (h,) = network.run([memory], [np.array([word])])
         np.testing.assert_allclose(h[0], hs[place], atol=1e-5)
-    monkeypatch.setattr("artifact.cells._ROWS_AT_ONCE", 7)
+    monkeypatch.setattr("artifact.network._ROWS_AT_ONCE", 7)
     again, (pieced,) = network.run([network.start()], [text])
     np.testing.assert_allclose(pieced, hs, atol=1e-6)
     for layer, expected in zip(again[0], whole[0], strict=True):

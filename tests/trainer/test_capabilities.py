@@ -13,7 +13,7 @@ BOTH = (FAST, PLAIN)
 ON_GPU = Engine("fast", build=None, devices=("gpu",), own_options=FAST.own_options)
 
 
-def refuse(device):
+def refuse(device, settings):
     raise InputError(f"there is no {device}")
 
 
@@ -57,6 +57,15 @@ def test_without_a_gpu_asking_for_one_is_a_line_and_exit_code_2(run, tmp_path, m
         assert (done.code, done.out) == (2, "")
         assert done.err.endswith("device gpu needs CuPy: pip install 'wordkin[cuda]', or use --device cpu\n")
         assert done.err.count("\n") == 1
+
+
+def test_a_number_of_gpus_asks_for_one():
+    several = replace(ON_GPU, own_options=("gpus",))
+    assert choose(engines=(several, *BOTH), asked=["gpus"], gpus=2) == ("fast", "gpu")
+    with pytest.raises(InputError, match="there is no gpu"):
+        choose(engines=(replace(several, require=refuse), *BOTH), asked=["gpus"], gpus=2)
+    with pytest.raises(InputError, match="--gpus means nothing to the fast engine"):
+        choose(engines=(several, *BOTH), device="cpu", asked=["gpus"], gpus=2)
 
 
 def test_a_named_engine_is_taken_or_refused():

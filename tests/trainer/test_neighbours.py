@@ -3,13 +3,30 @@ from functools import partial
 
 import numpy as np
 import pytest
+from engines.emulated_device import COMPILER
+from engines.emulated_neighbours import EmulatedNeighbours
 
+from artifact.draft import write_embedding
 from artifact.errors import InputError
 from artifact.search import Search
 from artifact.store import Store
+from trainer import neighbours
 from trainer.console import Console
-from trainer.neighbours import MOST_FLOPS, choose_count, compute_neighbours, count_flops
+from trainer.engines.gpu_neighbours import NeighbourPlan
+from trainer.neighbours import (
+    MOST_FLOPS,
+    MOST_GPU_FLOPS,
+    add_neighbours,
+    choose_count,
+    compute_neighbours,
+    count_flops,
+    find_gpu,
+)
 from trainer.progress import show_progress
+
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
+)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
@@ -140,3 +157,89 @@ def test_import_makes_a_table_too(run, tmp_path, store):
     assert some.similar(["word3"], top=50) == none.similar(["word3"], top=50)
     assert len(Store(store).versions("some")) == 1
     assert run("verify", "--store", store).code == 0
+
+
+@needs_compiler
+def test_a_gpu_gives_what_it_cannot_tell_apart_to_the_cores(tmp_path, monkeypatch):
+    plan = NeighbourPlan(capacity=1_024, threads=64)
+    monkeypatch.setattr(NeighbourPlan, "choose", lambda *_, **__: plan)
+    random = np.random.default_rng(2)
+    vectors = random.normal(size=(1_100, 6)).astype(np.float32)
+    vectors[20:800] = vectors[0]
+    norms = np.linalg.norm(vectors, axis=1)
+    told, sample = [], [5, 30, 500, 1_090]
+    gpu = EmulatedNeighbours(tmp_path, only=set(sample))
+    computed = compute_neighbours(vectors, norms, 3, progress=lambda *each: told.append(each), gpu=gpu)
+    alone = compute_neighbours(vectors, norms, 3, progress=lambda *_: None)
+    assert (computed.device, alone.device) == ("gpu", "cpu")
+    np.testing.assert_array_equal(computed.table.ids[sample], alone.table.ids[sample])
+    np.testing.assert_allclose(computed.table.scores[sample], alone.table.scores[sample], atol=1.2e-7)
+    assert computed.table.ids[30].tolist() == [0, 20, 21]
+    assert (1_098, 1_100) in told
+    assert told[-1] == (1_100, 1_100)
+
+
+class Small:
+    """A GPU without memory."""
+
+    name, shared_bytes, free_bytes = "a small GPU", 99 << 10, 1_000
+
+
+def add(tmp_path, asked, device, words=60):
+    vectors = np.random.default_rng(0).normal(size=(words, 4)).astype(np.float32)
+    tokens = [f"word{number}" for number in range(words)]
+    with Store(tmp_path / "store", create=True).draft("some") as draft:
+        counts = np.ones(words, dtype=np.int64)
+        write_embedding(draft, tokens=tokens, counts=counts, vectors=vectors, dtype="float32")
+        return add_neighbours(draft, asked, progress=lambda *_: None, device=device)
+
+
+def test_a_gpu_that_is_too_small_is_refused_or_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(neighbours, "find_gpu", lambda *_, **__: Small())
+    assert add(tmp_path, 5, "auto").device == "cpu"
+    assert add(tmp_path, 0, "gpu") is None
+    with pytest.raises(InputError, match="a small GPU"):
+        add(tmp_path, 5, "gpu")
+    monkeypatch.setattr(neighbours, "MOST_FLOPS", 10)
+    assert add(tmp_path, None, "auto") is None
+
+
+def test_a_gpu_does_more_unasked():
+    words = int((MOST_FLOPS / 200) ** 0.5) + 1
+    assert choose_count(None, words=words, dim=100) == 0
+    assert choose_count(None, words=words, dim=100, on_gpu=True) == 50
+    assert choose_count(None, words=int((MOST_GPU_FLOPS / 200) ** 0.5) + 1, dim=100, on_gpu=True) == 0
+
+
+def test_a_gpu_is_asked_for_where_it_is_worth_it(monkeypatch):
+    started = []
+
+    def start():
+        started.append(True)
+        raise InputError("there is no GPU")
+
+    monkeypatch.setattr("trainer.engines.cupy_neighbours.CupyNeighbours", start)
+    assert find_gpu("cpu", words=400_000, dim=100) is None
+    assert find_gpu("auto", words=1_000, dim=100) is None
+    assert not started
+    assert find_gpu("auto", words=400_000, dim=100) is None
+    with pytest.raises(InputError, match="there is no GPU"):
+        find_gpu("gpu", words=10, dim=10)
+    assert len(started) == 2
+
+
+def test_the_commands_hand_the_device_on(run, train, store, tmp_path, monkeypatch):
+    def start():
+        raise InputError("there is no GPU")
+
+    monkeypatch.setattr("trainer.engines.cupy_neighbours.CupyNeighbours", start)
+    train("--neighbours", "0")
+    (tmp_path / "vectors.txt").write_text("".join(f"word{number} {number % 7} 1\n" for number in range(30)))
+    publish = ("publish", "farm", "--store", store)
+    imports = ("import", tmp_path / "vectors.txt", "--format", "glove-text", "--store", store, "--name", "v")
+    for command in (publish, imports):
+        refused = run(*command, "--neighbours", "3", "--device", "gpu")
+        assert (refused.code, refused.err) == (2, "wordkin: there is no GPU\n")
+        assert run(*command, "--neighbours", "3", "--device", "cpu").code == 0
+        assert run(*command, "--neighbours", "3").code == 0
+    assert run(*imports, "--neighbours", "0", "--device", "gpu").code == 0

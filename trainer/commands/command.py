@@ -74,4 +74,8 @@ NEIGHBOURS = Option(
     "also publish the N nearest words of every word, found exactly; 0 for none (default: 50 where that takes seconds)",
     parse=count_number,
 )
+NEIGHBOURS_DEVICE = Option(
+    "device", "where neighbours are computed", choices=("auto", "cpu", "gpu"), default="auto"
+)
+CHECKPOINTS = Option("checkpoints", "folder for checkpoints (default: in the store)", metavar="FOLDER")
 SEED = Option("seed", "seed of everything random", parse=count_number, default=1)

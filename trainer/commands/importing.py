@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from artifact.remote import open_store
-from trainer.commands.command import NEIGHBOURS, STORE, Command
+from trainer.commands.command import NEIGHBOURS, NEIGHBOURS_DEVICE, STORE, Command
 from trainer.console import Console, format_seconds
 from trainer.options import Arguments, Option
 
@@ -33,6 +33,7 @@ def run(arguments: Arguments, console: Console) -> int:
         tokenizer=arguments["tokenizer"],
         dtype=arguments["dtype"],
         neighbours=arguments["neighbours"],
+        device=arguments["device"],
         provenance=arguments["provenance"] or "",
         license=arguments["license"] or "",
     )
@@ -81,6 +82,7 @@ COMMAND = Command(
             choices=("float32", "float16"),
         ),
         NEIGHBOURS,
+        NEIGHBOURS_DEVICE,
         Option("provenance", "where the vectors come from, in a sentence", metavar="TEXT"),
         Option("license", "licence of the vectors", metavar="TEXT"),
     ),

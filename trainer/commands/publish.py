@@ -11,7 +11,7 @@ from artifact.neighbours import ROLE as NEIGHBOURS
 from artifact.remote import open_store
 from artifact.store import Artifact, Store
 from artifact.tokenizer import Tokenizer
-from trainer.commands.command import STORE, THREADS, Command
+from trainer.commands.command import NEIGHBOURS_DEVICE, STORE, THREADS, Command
 from trainer.console import Console
 from trainer.options import Arguments, Option, positive_number
 
@@ -45,6 +45,7 @@ def _publish(store: Store, artifact: Artifact, arguments: Arguments, console: Co
                 arguments["neighbours"],
                 progress=partial(progress.work, "neighbours"),
                 threads=arguments["threads"],
+                device=arguments["device"],
             )
         if computed is None:
             raise InputError(f"{artifact.name}@{artifact.version} has one word, which has no neighbours")
@@ -89,6 +90,7 @@ COMMAND = Command(
             parse=positive_number,
             needed=True,
         ),
+        NEIGHBOURS_DEVICE,
         THREADS,
     ),
     run=run,

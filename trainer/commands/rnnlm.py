@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from trainer.commands.command import MIN_COUNT, SEED, STORE, THREADS, TOKENIZER, Command
+from trainer.commands.command import CHECKPOINTS, MIN_COUNT, SEED, STORE, THREADS, TOKENIZER, Command
 from trainer.commands.corpus import add_text
 from trainer.console import Console
 from trainer.language_recipes import (
     CELLS,
     ENGINES,
     OPTIMIZERS,
+    PRECISIONS,
     RECIPES,
     SCHEDULES,
     RnnlmSettings,
@@ -77,6 +78,9 @@ RNNLM_OPTIONS = (
     THREADS,
     SEED,
     _setting("engine", "plain: readable and exact; fast: the same, many times faster", choices=ENGINES),
+    _setting(
+        "precision", "of products on a GPU: tf32 and bfloat16 round what they multiply", choices=PRECISIONS
+    ),
     Option(
         "dtype", "element type of the published weights", choices=("float32", "float16"), default="float32"
     ),
@@ -85,6 +89,7 @@ RNNLM_OPTIONS = (
         "provenance", "where the text comes from, for the card and the manifest", metavar="TEXT", default=""
     ),
     Option("resume", "go on with the interrupted training of this name", switch=True, default=False),
+    CHECKPOINTS,
     Option("checkpoint-seconds", "time between checkpoints", parse=decimal_number, default=300, metavar="X"),
     Option("keep-checkpoints", "published versions whose final state is kept", parse=count_number, default=1),
 )

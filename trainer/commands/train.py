@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from trainer.commands.command import (
+    CHECKPOINTS,
     MIN_COUNT,
     NEIGHBOURS,
     PHRASE_OPTIONS,
@@ -73,6 +74,7 @@ WORD_VECTOR_OPTIONS = (
         decimal_number,
         metavar="X",
     ),
+    _setting("gpus", "GPUs of this machine that train together, fast engine", positive_number),
     _setting(
         "output-weight",
         "publish input vectors plus this much of the output vectors (default: 1 for cbow, 0 for skipgram)",
@@ -93,6 +95,7 @@ WORD_VECTOR_OPTIONS = (
         "go on from a published version with new text; known words stay, new ones join them",
         metavar="NAME[@VERSION]",
     ),
+    CHECKPOINTS,
     Option("checkpoint-seconds", "time between checkpoints", parse=decimal_number, default=300, metavar="X"),
     Option("keep-checkpoints", "published versions whose final state is kept", parse=count_number, default=1),
 )

@@ -28,6 +28,7 @@ class Plan:
     """Shared by a block of targets."""
     chunk: int
     skipgram: bool
+    subwords: bool = False
     block: int = BLOCKS[0]
     threads: int = 128
     """A multiple of 32."""
@@ -47,6 +48,7 @@ class Plan:
                 negatives=settings.shared_negatives,
                 chunk=chunk,
                 skipgram=settings.model == "skipgram",
+                subwords=settings.subwords is not None,
                 block=block,
                 threads=128 if settings.dim <= 128 else 256,
             )
@@ -90,6 +92,7 @@ class Plan:
             "THREADS": self.threads,
             "SPLIT": self.split,
             "SKIPGRAM": int(self.skipgram),
+            "SUBWORDS": int(self.subwords),
             "PIECE": PIECE,
             "RESIDENT": self.resident,
         }

@@ -12,10 +12,12 @@
 //
 // Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
 // 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
-// of two up to 32), SKIPGRAM (0 or 1), PIECE (raw words), RESIDENT (thread blocks that a multiprocessor is to have room for).
+// of two up to 32), SKIPGRAM and SUBWORDS (0 or 1), PIECE (raw words), RESIDENT (thread blocks
+// that a multiprocessor is to have room for).
 
 #include "cuda/layout.cuh"
 #include "cuda/columns.cuh"
+#include "cuda/inputs.cuh"
 #include "cuda/text.cuh"
 #include "cuda/blocks.cuh"
 #include "cuda/cbow.cuh"
@@ -89,13 +91,15 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
 // Thread blocks take pieces first_piece .. last_piece in order from `queue`, a counter that starts at 0.
 // measured [last_piece - first_piece, 2]: examples and loss.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) train_pieces(
-    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const uint32* keep, const float* input_rates,
-    const float* output_rates, int damped, const int* negatives, long long negative_room, uint64 seed, long long first_piece,
-    long long last_piece, long long pieces, long long words, double learning_rate, double total_words, float negative_weight,
+    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const long long* row_starts,
+    const int* rows, const uint32* keep, const float* input_rates, const float* output_rates, int damped,
+    const int* negatives, long long negative_room, uint64 seed, long long first_piece, long long last_piece,
+    long long pieces, long long words, double learning_rate, double total_words, float negative_weight,
     float context_gradient, int* queue, double* measured) {
     SHARED_MEMORY(memory);
-    const Task task = {inputs, outputs, tokens, first_word, keep, input_rates, output_rates, damped, negatives,
-                       negative_room, seed, pieces, words, learning_rate, total_words, negative_weight, context_gradient};
+    const Task task = {inputs, outputs, tokens, first_word, row_starts, rows, keep, input_rates, output_rates,
+                       damped, negatives, negative_room, seed, pieces, words, learning_rate, total_words,
+                       negative_weight, context_gradient};
     Work work;
     work.states = memory;
     work.near = work.states + STATE_ROWS * STRIDE;

@@ -12,47 +12,62 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.recipes import WordVectorSettings
+from trainer.engines.gpu_worker import Material
 
 IN_FLIGHT = {"cbow": (18.0, 1.5), "skipgram": (4.2, 5.0)}
 """Learning rate times updates by one pair of rows under way: what a row of the inputs and one of the outputs stands."""
-MOST_LOST = {"cbow": 0.2, "skipgram": 0.3}  # of all updates, for the sake of more thread blocks
+MOST_LOST = {"cbow": 0.185, "skipgram": 0.3}  # of all updates, for the sake of more thread blocks
 
 
 class Staleness:
     """What is under way for each row, for a thread block."""
 
-    def __init__(
-        self,
-        counts: NDArray[np.int64],
-        keep: NDArray[np.uint32],
-        settings: WordVectorSettings,
-        *,
-        block: int,
-    ) -> None:
-        """`counts` and `keep` [V], as `sampling` makes them; `block`: targets that a thread block trains together."""
-        kept = counts * (keep / 2.0**32)
-        self._share = kept / max(kept.sum(), 1e-300)
+    def __init__(self, material: Material, counts: NDArray[np.int64], *, block: int) -> None:
+        """`counts` [V]: of the words; `block`: targets that a thread block trains together."""
+        settings, subwords = material.settings, material.subwords
+        kept = counts * (material.keep / 2.0**32)
+        words = kept / max(kept.sum(), 1e-300)
         drawn = counts**0.75
+        if subwords is None:
+            rows = words
+        else:  # a row counts in a word's vector by its share of the mean
+            numbers = np.diff(subwords.starts)
+            rows = np.bincount(
+                subwords.rows, weights=np.repeat(words / numbers, numbers), minlength=subwords.height
+            )
         weight = settings.window + 1.0  # of a window in all
         pairs, returned = (
             (weight, 1.0) if settings.model == "skipgram" else (1.0, weight * settings.context_gradient)
         )
-        inputs = block * pairs * returned * (1 + settings.negatives) * self._share
-        outputs = block * pairs * (self._share + settings.negatives * drawn / drawn.sum())
-        most = IN_FLIGHT[settings.model]
+        updates = {
+            "input": block * pairs * returned * (1 + settings.negatives) * rows,
+            "output": block * pairs * (words + settings.negatives * drawn / drawn.sum()),
+        }
         self._most_lost = MOST_LOST[settings.model]
-        self._inputs, self._outputs = most[0] / inputs.clip(1e-300), most[1] / outputs
+        self._updates = list(updates.values())
+        self._rates = [
+            most / each.clip(1e-300)
+            for most, each in zip(IN_FLIGHT[settings.model], self._updates, strict=True)
+        ]
 
     def row_rates(self, blocks: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """[V] for the inputs and the outputs: the learning rate up to which a row takes its updates whole."""
-        return (self._inputs / blocks).astype(np.float32), (self._outputs / blocks).astype(np.float32)
+        """For each row of the inputs and the outputs: the learning rate up to which it takes its updates whole."""
+        inputs, outputs = (np.minimum(rates / blocks, 1e30).astype(np.float32) for rates in self._rates)
+        return inputs, outputs
+
+    def lost(self, blocks: int, learning_rate: float) -> float:
+        """The share of updates that the rows refuse, in the table that refuses more."""
+        return max(
+            1 - float(updates @ np.minimum(1.0, rates / (blocks * learning_rate))) / float(updates.sum())
+            for updates, rates in zip(self._updates, self._rates, strict=True)
+        )
 
     def most_blocks(self, learning_rate: float) -> int:
-        """The most thread blocks for which rows refuse no more than the share MOST_LOST of the words' updates."""
+        """The most thread blocks for which the rows refuse no more than the share MOST_LOST of all updates."""
         low, high = 1, 1 << 20
         while high - low > 1:
             blocks = (low + high) // 2
-            taken = np.minimum(1.0, np.minimum(self._inputs, self._outputs) / (blocks * learning_rate))
-            low, high = (blocks, high) if 1 - self._share @ taken <= self._most_lost else (low, blocks)
+            low, high = (
+                (blocks, high) if self.lost(blocks, learning_rate) <= self._most_lost else (low, blocks)
+            )
         return low

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from trainer.backend import Array, Backend
 from trainer.layers.embedding import Embedding
-from trainer.layers.gradients import RowGradient
+from trainer.layers.gradients import Gradient
 
 
 class TimeEmbedding:
@@ -22,7 +22,7 @@ class TimeEmbedding:
         """``xs`` [T, B, E] for ids [T, B]."""
         return self._embedding.forward(token_ids)
 
-    def backward(self, d_xs: Array) -> RowGradient:
+    def backward(self, d_xs: Array) -> Gradient:
         """The gradient of the table for ``d_xs`` [T, B, E]."""
         return self._embedding.backward(d_xs)
 

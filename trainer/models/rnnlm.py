@@ -15,6 +15,7 @@ from trainer.layers.dropout import DropConnect, TimeDropout, WordDropout
 from trainer.layers.gradients import Gradient
 from trainer.layers.gru import TimeGRU
 from trainer.layers.lstm import TimeLSTM
+from trainer.layers.penalties import Penalties
 from trainer.layers.recurrent import TimeRNN
 from trainer.layers.softmax import Output, SoftmaxOutput
 from trainer.layers.time import TimeEmbedding, TimeRecurrent
@@ -27,6 +28,26 @@ CELLS: dict[str, type[TimeRecurrent]] = {"rnn": TimeRNN, "lstm": TimeLSTM, "gru"
 
 class Toolbox:
     """Makes the layers of which there is more than one kind; this one makes the plain ones."""
+
+    def embedding(self, W: Array, *, backend: Backend) -> TimeEmbedding:
+        """The words' vectors."""
+        return TimeEmbedding(W, backend=backend)
+
+    def dropout(self, share: float, *, variational: bool, backend: Backend) -> TimeDropout:
+        """Dropout of activations."""
+        return TimeDropout(share, backend=backend, variational=variational)
+
+    def word_dropout(self, share: float, *, backend: Backend) -> WordDropout:
+        """Dropout of words."""
+        return WordDropout(share, backend=backend)
+
+    def drop_connect(self, share: float, *, backend: Backend) -> DropConnect:
+        """Dropout of recurrent weights."""
+        return DropConnect(share, backend=backend)
+
+    def penalties(self, activation: float, change: float, *, backend: Backend) -> Penalties:
+        """What is added to the gradient of the last layer."""
+        return Penalties(activation, change, backend=backend)
 
     def recurrent(
         self, cell: str, number: int, weights: Mapping[str, Array], *, backend: Backend
@@ -96,7 +117,7 @@ class Rnnlm:
         self.parameters = parameters
         self.settings = settings
         self.backend = backend
-        self.embedding = TimeEmbedding(parameters["embedding"], backend=backend)
+        self.embedding = toolbox.embedding(parameters["embedding"], backend=backend)
         self.recurrent = [self._make_layer(i, toolbox) for i in range(settings.layers)]
         self.tied = "output" not in parameters
         W = parameters["embedding"].T if self.tied else parameters["output"]
@@ -104,12 +125,15 @@ class Rnnlm:
         share, variational = settings.share, settings.variational
         places = ["input", *["hidden"] * (settings.layers - 1), "output"]
         self._dropouts = [
-            TimeDropout(share(place), backend=backend, variational=variational) for place in places
+            toolbox.dropout(share(place), variational=variational, backend=backend) for place in places
         ]
-        self._word_dropout = WordDropout(settings.embedding_dropout, backend=backend)
+        self._word_dropout = toolbox.word_dropout(settings.embedding_dropout, backend=backend)
         self._drop_connects = [
-            DropConnect(settings.weight_drop, backend=backend) for _ in range(settings.layers)
+            toolbox.drop_connect(settings.weight_drop, backend=backend) for _ in range(settings.layers)
         ]
+        self._penalties = toolbox.penalties(
+            settings.activation_penalty, settings.change_penalty, backend=backend
+        )
 
     @property
     def state(self) -> State:
@@ -146,11 +170,9 @@ class Rnnlm:
             (name, d_W.T if self.tied else d_W),
             ("output_bias", d_b),
         ]
-        if self.settings.activation_penalty:
-            d_hs = d_hs + (2 * self.settings.activation_penalty * scale / hs.shape[-1]) * hs
+        d_hs = self._penalties.add_activation(d_hs, hs, scale=scale)
         d_xs = self._dropouts[-1].backward(d_hs)
-        if self.settings.change_penalty and len(raw) > 1:
-            d_xs = d_xs + self._d_change(raw, scale)
+        d_xs = self._penalties.add_change(d_xs, raw, scale=scale)
         for i in reversed(range(len(self.recurrent))):
             d_xs, d_weights = self.recurrent[i].backward(d_xs)
             d_weights["w_h"] = self._drop_connects[i].backward(d_weights["w_h"])
@@ -172,16 +194,6 @@ class Rnnlm:
             w_h = connect.forward(layer.weights["w_h"], generator)
             raw = layer.forward(dropout.forward(raw, generator), w_h=w_h)
         return self._dropouts[-1].forward(raw, generator), raw
-
-    def _d_change(self, hs: Array, scale: float) -> Array:
-        """The gradient of β times the mean square of ``hs[t + 1] - hs[t]``."""
-        steps = len(hs)
-        change = hs[1:] - hs[:-1]
-        change *= 2 * self.settings.change_penalty * scale * steps / (steps - 1) / hs.shape[-1]
-        d_hs = self.backend.xp.zeros_like(hs)
-        d_hs[1:] += change
-        d_hs[:-1] -= change
-        return d_hs
 
     def _make_layer(self, i: int, toolbox: Toolbox) -> TimeRecurrent:
         prefix = f"layer{i}."

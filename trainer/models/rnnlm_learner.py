@@ -19,6 +19,7 @@ from trainer.language_batches import cut_blocks, cut_lanes
 from trainer.language_optimizers import ASGD, Updater, make_language_optimizer
 from trainer.language_recipes import RnnlmSettings
 from trainer.loop import Step
+from trainer.models.block_trainer import BlockTrainer
 from trainer.models.lanes import Lanes
 from trainer.models.rnnlm import Toolbox, initial_parameters
 from trainer.optimizers import Optimizer
@@ -46,7 +47,9 @@ class LanguageEngine:
 
     make_toolbox: Callable[[Mapping[str, Array], ThreadPoolExecutor | None, int], Toolbox] | None = None
     """From the weights, and the threads to prepare them with; None makes the plain layers."""
+    make_lanes: Callable[..., Lanes] = Lanes
     make_updater: Callable[..., Updater] = make_plain_updater
+    make_trainer: Callable[[Lanes, Updater], BlockTrainer] = BlockTrainer
     threads: int = 1
     """Threads that share the lanes; each computes alone."""
     warm_up: Callable[[RnnlmSettings], None] | None = None
@@ -118,7 +121,7 @@ class RnnlmLearner:
         self._optimizer: Optimizer = make_language_optimizer(
             settings.optimizer, self.parameters, backend=backend, weight_decay=settings.weight_decay
         )
-        self._updater = self.engine.make_updater(
+        updater = self.engine.make_updater(
             self._optimizer,
             backend=backend,
             clip=settings.clip,
@@ -127,6 +130,7 @@ class RnnlmLearner:
             threads=self.engine.threads,
         )
         self._lanes = self._make_lanes(self.parameters)
+        self._trainer = self.engine.make_trainer(self._lanes, updater)
         self._best: dict[str, Array] = {}
         self._learning_rate = settings.first_learning_rate
         self._worse = 0
@@ -175,6 +179,8 @@ class RnnlmLearner:
 
         A validation that is under way begins anew.
         """
+        while self._trainer.started:
+            self._finish_block()
         arrays, optimizer = self._optimizer.state()
         for kind, tables in (("weights", self.parameters), ("best", self._best)):
             arrays |= {f"{kind}.{name}": self.backend.to_numpy(table) for name, table in tables.items()}
@@ -215,7 +221,7 @@ class RnnlmLearner:
 
     def _make_lanes(self, parameters: Mapping[str, Array]) -> Lanes:
         make = self.engine.make_toolbox
-        return Lanes(
+        return self.engine.make_lanes(
             parameters,
             self.settings,
             backend=self.backend,
@@ -244,12 +250,13 @@ class RnnlmLearner:
         words, loss_sum, rate = 0, 0.0, 0.0
         until = time.perf_counter() + PIECE_S
         while math.isfinite(loss_sum) and self._block < len(self._blocks):
-            steps, rate = self._steps(), self._rate()
-            loss_sum += self.train_block()
+            late = words > 0 and time.perf_counter() >= until
+            if late and not self._trainer.started:
+                break
+            steps, rate = self._steps(self._block), self._rate(self._block)
+            loss_sum += self._finish_block() if late else self.train_block()
             if math.isfinite(loss_sum):
                 words += steps * self.settings.batch_size
-            if time.perf_counter() >= until:
-                break
         examples = words
         if self._block == len(self._blocks):
             # The words that fill no lane were passed as well.
@@ -260,35 +267,43 @@ class RnnlmLearner:
         return Step(words=words, examples=max(examples, 1), loss_sum=loss_sum, learning_rate=rate)
 
     def train_block(self) -> float:
-        """Trains the next block of this epoch and returns its summed loss; one that is not a number changes nothing."""
-        start, end = self._blocks[self._block]
-        loss, parts = self._lanes.loss_and_gradients(
-            self._inputs[start:end],
-            self._targets[start:end],
-            seeds=[self.settings.seed, len(self.epochs), self._block],
-        )
-        if not math.isfinite(loss):
-            return loss
-        if not math.isfinite(self._updater.update(parts, learning_rate=self._rate())):
-            return math.nan  # the next loss would be, and the weights as they stand are still good
-        self._block += 1
+        """Trains the next block of this epoch and returns its summed loss; one that is not a number changes nothing.
+
+        The engine may have begun with blocks after it.
+        """
+        trainer = self._trainer
+        while trainer.started < trainer.ahead and self._block + trainer.started < len(self._blocks):
+            block = self._block + trainer.started
+            start, end = self._blocks[block]
+            trainer.start(
+                self._inputs[start:end],
+                self._targets[start:end],
+                seeds=[self.settings.seed, len(self.epochs), block],
+                learning_rate=self._rate(block),
+            )
+        return self._finish_block()
+
+    def _finish_block(self) -> float:
+        loss = self._trainer.finish()
+        if math.isfinite(loss):
+            self._block += 1
         return loss
 
-    def _steps(self) -> int:
-        start, end = self._blocks[self._block]
+    def _steps(self, block: int) -> int:
+        start, end = self._blocks[block]
         return end - start
 
-    def _rate(self) -> float:
+    def _rate(self, block: int) -> float:
         settings = self.settings
         rate = self._learning_rate
         if settings.schedule == "cosine":
-            done = (len(self.epochs) + self._block / len(self._blocks)) / settings.epochs
+            done = (len(self.epochs) + block / len(self._blocks)) / settings.epochs
             rate *= 0.5 * (1 + math.cos(math.pi * done))
             if done < settings.warm_up:
                 rate *= (done * settings.epochs * len(self._blocks) + 1) / (
                     settings.warm_up * settings.epochs * len(self._blocks) + 1
                 )
-        return rate * self._steps() / settings.time_steps if settings.vary_steps else rate
+        return rate * self._steps(block) / settings.time_steps if settings.vary_steps else rate
 
     def _validate(self) -> Step:
         if self._validation is None:

@@ -7,11 +7,19 @@ __device__ __forceinline__ float window_weight(const Notes& notes, int i) {
     return 0.5f * static_cast<float>(left * (2 * WINDOW + 1 - left) + right * (2 * WINDOW + 1 - right));
 }
 
-// Start to copy the rows of words first .. stop of the chunk into a ring, word i into slot i % RING.
-__device__ void copy_words(const float4* table, const Notes& notes, float4* ring, int first, int stop) {
+// Start to copy the input vectors of words first .. stop of the chunk into a ring, word i into slot i % RING.
+__device__ void copy_inputs(const Task& task, const Notes& notes, float4* ring, int first, int stop) {
     for (int item = threadIdx.x; item < (stop - first) * COLUMNS; item += THREADS) {
         int i = first + item / COLUMNS, column = item % COLUMNS;
-        copy4(ring + i % RING * STRIDE + column, table + static_cast<long long>(notes.words[i]) * COLUMNS + column);
+        copy_input(task, notes.words[i], column, ring + i % RING * STRIDE + column);
+    }
+}
+
+// The same of their output vectors.
+__device__ void copy_outputs(const Task& task, const Notes& notes, float4* ring, int first, int stop) {
+    for (int item = threadIdx.x; item < (stop - first) * COLUMNS; item += THREADS) {
+        int i = first + item / COLUMNS, column = item % COLUMNS;
+        copy4(ring + i % RING * STRIDE + column, task.outputs + static_cast<long long>(notes.words[i]) * COLUMNS + column);
     }
 }
 
@@ -23,16 +31,11 @@ __device__ void copy_negatives(const Task& task, Work& work) {
     }
 }
 
-// What of its updates a row takes.
-__device__ __forceinline__ float share_of(const Task& task, const float* rates, int word, float rate) {
-    return word < task.damped ? fminf(1.f, rates[word] / rate) : 1.f;
-}
-
 // Turn the score of state i against negative k into its gradient. Returns its loss.
 __device__ __forceinline__ float grade_negative(
     const Task& task, Work& work, int first, int rows, int i, int k, float score, float rate) {
     if (k >= NEGATIVES) return 0.f;
-    float for_negative = 0.f, for_state = 0.f, loss = 0.f;
+    float gradient = 0.f, share = 1.f, loss = 0.f;
     if (i < rows) {
         const Notes& notes = *work.notes;
         int here = first + i, word = work.negative_ids[k];
@@ -42,36 +45,34 @@ __device__ __forceinline__ float grade_negative(
             float whole = window_weight(notes, here), taken = 0.f;
             for (int j = max(static_cast<int>(notes.line_starts[here]), here - WINDOW); j < stop; ++j)
                 if (notes.words[j] == word && j != here) taken += static_cast<float>(WINDOW + 1 - abs(j - here));
-            weight *= (whole - taken) / static_cast<float>(WINDOW);
+            weight *= (whole - taken) * (1.f / WINDOW);
         } else if (notes.words[here] == word) {
             weight = 0.f;
         }
         float probability = sigmoid(score);
-        float gradient = -rate * weight * probability;
-        for_negative = gradient * share_of(task, task.output_rates, word, rate);
-        for_state = SKIPGRAM ? gradient * share_of(task, task.input_rates, notes.words[here], rate) : gradient;
+        gradient = -rate * weight * probability;
+        share = share_of(task, task.output_rates, word, rate);
         if (work.measured) loss = -weight * logf(fmaxf(1.f - probability, LEAST));
     }
-    work.scores->by_state[i][k] = for_negative;
-    work.scores->by_negative[k][i] = for_state;
+    work.scores->by_state[i][k] = share * gradient;
+    work.scores->by_negative[k][i] = gradient;
     return loss;
 }
 
 // The same for the word at lane j of the words around (skip-gram); word i of the block is at lane i + WINDOW.
 __device__ __forceinline__ float grade_near(
     const Task& task, Work& work, int first, int rows, int i, int lane, float score, float rate) {
-    float for_near = 0.f, for_state = 0.f, loss = 0.f;
+    float gradient = 0.f, share = 1.f, loss = 0.f;
     int here = first + i, there = first + lane - WINDOW, distance = abs(there - here);
     if (i < rows && distance != 0 && distance <= WINDOW && there >= work.notes->line_starts[here] &&
         there < work.notes->line_ends[here]) {
-        float weight = static_cast<float>(WINDOW + 1 - distance) / static_cast<float>(WINDOW), probability = sigmoid(score);
-        float gradient = rate * weight * (1.f - probability);
-        for_near = gradient * share_of(task, task.output_rates, work.notes->words[there], rate);
-        for_state = gradient * share_of(task, task.input_rates, work.notes->words[here], rate);
+        float weight = static_cast<float>(WINDOW + 1 - distance) * (1.f / WINDOW), probability = sigmoid(score);
+        gradient = rate * weight * (1.f - probability);
+        share = share_of(task, task.output_rates, work.notes->words[there], rate);
         if (work.measured) loss = -weight * logf(fmaxf(probability, LEAST));
     }
-    work.scores->near_by_state[i][lane] = for_near;
-    work.scores->near_by_lane[lane][i] = for_state;
+    work.scores->near_by_state[i][lane] = share * gradient;
+    work.scores->near_by_lane[lane][i] = gradient;
     return loss;
 }
 

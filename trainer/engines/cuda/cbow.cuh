@@ -3,7 +3,7 @@
 
 // What each row counts in the window sums of words first .. stop, at most BLOCK of them: lane j is word first - WINDOW + j.
 // The sums are averages, or errors to be returned.
-__device__ void weigh_windows(const Task& task, Work& work, int first, int stop, float rate, bool averages) {
+__device__ void weigh_windows(const Task& task, Work& work, int first, int stop, bool averages) {
     const Notes& notes = *work.notes;
     for (int item = threadIdx.x; item < RING * BLOCK; item += THREADS) {
         int lane = item / BLOCK, i = item % BLOCK, word = first + i, other = first - WINDOW + lane, distance = abs(other - word);
@@ -11,9 +11,7 @@ __device__ void weigh_windows(const Task& task, Work& work, int first, int stop,
         if (word < stop && distance != 0 && distance <= WINDOW && other >= notes.line_starts[word] &&
             other < notes.line_ends[word]) {
             weight = static_cast<float>(WINDOW + 1 - distance);
-            weight *= averages ? 1.f / window_weight(notes, word)
-                               : task.context_gradient / static_cast<float>(WINDOW) *
-                                     share_of(task, task.input_rates, notes.words[word], rate);
+            weight *= averages ? __fdividef(1.f, window_weight(notes, word)) : task.context_gradient * (1.f / WINDOW);
         }
         work.scores->near_by_lane[lane][i] = weight;
     }
@@ -90,7 +88,7 @@ __device__ void make_errors(const Task& task, Work& work, int first, int rows, f
 }
 
 // Add the window sums of the errors, known below word `known`, to the rows of words first .. stop, at most BLOCK of them.
-__device__ void return_errors(const Task& task, const Work& work, int first, int stop, int known) {
+__device__ void return_errors(const Task& task, const Work& work, int first, int stop, int known, float rate) {
     for (int item = threadIdx.x; item < (stop - first + 3) / 4 * COLUMNS; item += THREADS) {
         int i = item / COLUMNS * 4, column = item % COLUMNS;
         float4 sums[4];
@@ -98,16 +96,16 @@ __device__ void return_errors(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (first + i + r < stop)
-                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
+                add_input(task, work.notes->words[first + i + r], column, sums[r], rate);
     }
 }
 
 __device__ float train_cbow_block(const Task& task, Work& work, int first, int count, int rows, float rate) {
     int seen = first == 0 ? 0 : min(count, first + WINDOW);
-    copy_words(task.inputs, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
-    copy_words(task.outputs, *work.notes, work.errors, first, first + rows);
+    copy_inputs(task, *work.notes, work.near, seen, min(count, first + BLOCK + WINDOW));
+    copy_outputs(task, *work.notes, work.errors, first, first + rows);
     copy_negatives(task, work);
-    weigh_windows(task, work, first, first + rows, rate, true);
+    weigh_windows(task, work, first, first + rows, true);
     wait_for_copies();
     __syncthreads();
     average_windows(work, first, count);
@@ -118,14 +116,14 @@ __device__ float train_cbow_block(const Task& task, Work& work, int first, int c
     update_negatives(task, work);
     int from = max(first - WINDOW, 0);  // the windows of words up to `stop` are done
     int stop = first + BLOCK >= count ? count : max(first + BLOCK - WINDOW, 0);
-    weigh_windows(task, work, from, min(from + BLOCK, stop), rate, false);
+    weigh_windows(task, work, from, min(from + BLOCK, stop), false);
     __syncthreads();
-    return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
+    return_errors(task, work, from, min(from + BLOCK, stop), first + rows, rate);
     for (from += BLOCK; from < stop; from += BLOCK) {  // at the chunk's end
         __syncthreads();
-        weigh_windows(task, work, from, min(from + BLOCK, stop), rate, false);
+        weigh_windows(task, work, from, min(from + BLOCK, stop), false);
         __syncthreads();
-        return_errors(task, work, from, min(from + BLOCK, stop), first + rows);
+        return_errors(task, work, from, min(from + BLOCK, stop), first + rows, rate);
     }
     return loss;
 }

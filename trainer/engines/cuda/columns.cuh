@@ -22,10 +22,12 @@ __device__ __forceinline__ float dot4(float4 a, float4 b, float sum) {
     return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, sum))));
 }
 
-__device__ __forceinline__ float sigmoid(float x) { return 1.f / (1.f + expf(-x)); }
+__device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.f, 1.f + __expf(-x)); }
 
-// Start to copy four columns into shared memory; they are there after wait_for_copies and a barrier. Rows change under our
-// eyes, so that they are read where the atomics write them, past the first cache.
+// Rows change under our eyes: read them where the atomics write them, past the first cache.
+__device__ __forceinline__ float4 load4(const float4* address) { return __ldcg(address); }
+
+// Start to copy four columns into shared memory, the same way; they are there after wait_for_copies and a barrier.
 __device__ __forceinline__ void copy4(float4* to, const float4* from) {
 #ifdef __CUDA_ARCH__
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32>(__cvta_generic_to_shared(to))),

@@ -60,11 +60,13 @@ struct Work {
     Notes* notes;
 };
 
-// What a launch is told. Tables are [V, COLUMNS] float4s.
+// What a launch is told. Tables are [V, COLUMNS] float4s; the inputs have rows of n-grams after those of words.
 struct Task {
     float4 *inputs, *outputs;
     const uint32* tokens;         // of raw words first_word, first_word + 1, ... of the epoch
     long long first_word;
+    const long long* row_starts;  // [V + 1] word i is made of the input rows rows[row_starts[i]] .. rows[row_starts[i + 1]]
+    const int* rows;              // where there are SUBWORDS
     const uint32* keep;           // [V] thresholds of subsampling
     const float *input_rates, *output_rates;  // [V] the learning rate up to which a row takes its updates whole (staleness.py)
     int damped;                   // words from this one on take them whole at every learning rate

@@ -2,7 +2,7 @@
 #pragma once
 
 // Add to the words in the middle what the words around and the negatives give them.
-__device__ void update_states(const Task& task, const Work& work, int first, int rows) {
+__device__ void update_states(const Task& task, const Work& work, int first, int rows, float rate) {
     for (int item = threadIdx.x; item < BLOCK / 4 * COLUMNS; item += THREADS) {
         int i = item / COLUMNS * 4, column = item % COLUMNS;
         float4 sums[4] = {zero4(), zero4(), zero4(), zero4()};
@@ -15,7 +15,7 @@ __device__ void update_states(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (i + r < rows)
-                atomic_add4(task.inputs + static_cast<long long>(work.notes->words[first + i + r]) * COLUMNS + column, sums[r]);
+                add_input(task, work.notes->words[first + i + r], column, sums[r], rate);
     }
 }
 
@@ -45,19 +45,20 @@ __device__ float train_skipgram_block(const Task& task, Work& work, int first, i
         bool middle = row >= RING;
         if (middle) word = first + row - RING;
         bool inside = middle ? word < first + rows : word >= 0 && word < min(count, first + rows + WINDOW);
-        const float4* table = middle ? task.inputs : task.outputs;
         float4* to = (middle ? work.states + (row - RING) * STRIDE : work.near + row * STRIDE) + column;
-        if (inside)
-            copy4(to, table + static_cast<long long>(work.notes->words[word]) * COLUMNS + column);
-        else
+        if (!inside)
             *to = zero4();
+        else if (middle)
+            copy_input(task, work.notes->words[word], column, to);
+        else
+            copy4(to, task.outputs + static_cast<long long>(work.notes->words[word]) * COLUMNS + column);
     }
     copy_negatives(task, work);
     wait_for_copies();
     __syncthreads();
     float loss = score_block(task, work, first, rows, rate);
     __syncthreads();
-    update_states(task, work, first, rows);
+    update_states(task, work, first, rows, rate);
     update_near(task, work, first, count, rows);
     update_negatives(task, work);
     return loss;

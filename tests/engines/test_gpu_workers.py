@@ -1,0 +1,196 @@
+"""Several devices, or several workers on one, that train the same tables and meet to put them together."""
+
+import numpy as np
+import pytest
+from engines.emulated_device import COMPILER, EmulatedDevice, LazyDevice
+from engines.specification import make_two_topics, train
+
+from artifact.errors import InputError
+from trainer.engines import gpu as gpu_engine
+from trainer.engines.averaging import count_touches, share_of_sum
+from trainer.engines.gpu import GpuLearner
+from trainer.recipes import WordVectorSettings
+
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("kernels")
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return make_two_topics()
+
+
+def thin(**options):
+    return WordVectorSettings(dim=6, window=2, shared_negatives=4, subsample=1e-4, **options)
+
+
+def same_everywhere(learner):
+    first, *others = ([worker.download(name) for name in worker.tables] for worker in learner.workers)
+    for other in others:
+        for here, there in zip(first, other, strict=True):
+            np.testing.assert_allclose(here, there, rtol=0, atol=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("count", [2, 3])
+def test_workers_share_the_pieces_and_end_with_the_same_tables(folder, corpus, count):
+    devices = [EmulatedDevice(folder) for _ in range(count)]
+    learner = GpuLearner(corpus, thin(epochs=2), *devices, blocks=1)
+    steps = train(learner)
+    assert sum(step.words for step in steps) == learner.total_words
+    alone = train(GpuLearner(corpus, thin(epochs=2), EmulatedDevice(folder), blocks=1))
+    assert sum(step.examples for step in steps) == pytest.approx(
+        sum(s.examples for s in alone), abs=len(steps)
+    )
+    assert all(device.launches for device in devices)
+    same_everywhere(learner)
+
+
+@needs_compiler
+def test_a_meeting_takes_the_sum_where_the_way_is_long_and_the_mean_where_each_has_arrived(folder, corpus):
+    learner = GpuLearner(corpus, thin(), EmulatedDevice(folder), EmulatedDevice(folder), blocks=1)
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: rng.normal(size=table.shape).astype(np.float32) for name, table in learner.state()[0].items()
+    }
+    for steps, share in ((0.0, 1.0), (1e9, 0.5)):
+        learner.restore(arrays, learner.state()[1])
+        changes = {
+            name: rng.normal(size=(2, *table.shape)).astype(np.float32) for name, table in arrays.items()
+        }
+        for number, worker in enumerate(learner.workers):
+            for name, change in changes.items():
+                worker.fill(name, arrays[name] + change[number])
+        learner._meetings.meet(steps)
+        same_everywhere(learner)
+        for name, table in learner.state()[0].items():
+            np.testing.assert_allclose(table, arrays[name] + share * changes[name].sum(axis=0), atol=2e-5)
+
+
+def test_a_meeting_is_what_quadratic_losses_would_do_one_after_the_other():
+    """Gradient flow on h x² / 2, `workers` times from where the one before stopped, against as many at the same time."""
+    for workers in (1, 2, 8):
+        for stiffness in (1e-7, 0.1, 1.0, 30.0):
+            alone, one_by_one = -np.expm1(-stiffness), -np.expm1(-stiffness * workers)
+            taken = share_of_sum(np.float32(stiffness), workers) * workers * alone
+            assert taken == pytest.approx(one_by_one, rel=2e-2 if stiffness < 1e-6 else 1e-4)
+
+
+def test_touches_count_words_negatives_and_rows_of_n_grams(folder, corpus):
+    settings = thin(subwords=(2, 3), buckets=100, negatives=3)
+    learner = GpuLearner(corpus, settings, EmulatedDevice(folder))
+    touches = count_touches(learner.workers[0].material, corpus.counts)
+    keep = learner.workers[0].material.keep / 2.0**32
+    kept = (corpus.counts * keep).sum() / len(corpus.token_ids)
+    assert touches["output"].sum() == pytest.approx((1 + 3) * kept, rel=1e-5)
+    made_of = np.diff(learner._subwords.starts)
+    assert touches["input"].sum() == pytest.approx(
+        (corpus.counts * keep * made_of).sum() / len(corpus.token_ids), rel=1e-5
+    )
+    assert touches["input"].shape == (learner._subwords.height,)
+
+
+@needs_compiler
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize("early_copies", [True, False])
+def test_workers_go_on_from_any_meeting_however_late_a_device_is(
+    folder, corpus, monkeypatch, resident, early_copies
+):
+    monkeypatch.setattr(gpu_engine, "STEP_PIECES", 0)
+
+    def make(kind, **more):
+        devices = [kind(folder, **more) for _ in range(2)]
+        return GpuLearner(corpus, thin(epochs=2), *devices, blocks=1, resident=resident)
+
+    whole, parted, fresh = (
+        make(EmulatedDevice),
+        make(LazyDevice, early_copies=early_copies),
+        make(EmulatedDevice),
+    )
+    steps = train(whole)
+    assert len(steps) == 6
+    parted.warm_up()
+    assert [parted.advance() for _ in range(2)] == steps[:2]
+    fresh.restore(*parted.state())
+    assert train(fresh) == steps[2:]
+    np.testing.assert_array_equal(fresh.vectors(), whole.vectors())
+
+
+def test_more_gpus_than_there_are_is_a_mistake(monkeypatch):
+    from trainer.engines import cupy_device
+
+    monkeypatch.setattr(cupy_device, "count_devices", lambda: 2)
+    cupy_device.require_devices(2)
+    with pytest.raises(InputError, match="--gpus 3: there are 2 GPUs that CUDA can see"):
+        cupy_device.require_devices(3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("count", [2, 3])
+def test_copies_give_every_worker_of_a_gpu_the_sum(gpu, count):
+    from trainer.engines.cupy_device import CupyDevice
+    from trainer.engines.cupy_exchange import Copies
+
+    devices = [CupyDevice() for _ in range(count)]
+    exchange = devices[0].connect(devices)
+    assert isinstance(exchange, Copies)  # NCCL wants a device for each
+    rng = np.random.default_rng(1)
+    for rows in (1, 1000, 400_000):
+        numbers = rng.integers(-9, 9, (count, rows, 100)).astype(np.float32)
+        arrays = [device.zeros(numbers[0].shape, np.float32) for device in devices]
+        for device, array, source in zip(devices, arrays, numbers, strict=True):
+            device.write(source, array)
+        exchange.add_up(arrays)
+        for device, array in zip(devices, arrays, strict=True):
+            np.testing.assert_array_equal(device.read(array), numbers.sum(axis=0))
+
+
+@pytest.mark.gpu
+def test_nccl_takes_the_table_of_one_gpu_as_it_is(gpu):
+    from trainer.engines.cupy_device import CupyDevice
+    from trainer.engines.cupy_exchange import Nccl, find_nccl
+
+    nccl = find_nccl()
+    if nccl is None:
+        pytest.skip("CuPy finds no NCCL: pip install nvidia-nccl-cu12, or -cu13")
+    device = CupyDevice()
+    numbers = np.arange(3000, dtype=np.float32).reshape(-1, 100)
+    array = device.zeros(numbers.shape, np.float32)
+    device.write(numbers, array)
+    Nccl([device], nccl).add_up([array])
+    np.testing.assert_array_equal(device.read(array), numbers)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("subwords", [None, (2, 3)])
+def test_workers_on_one_gpu_learn_together(gpu, corpus, subwords):
+    from trainer.engines.cupy_device import CupyDevice
+
+    options = WordVectorSettings(
+        dim=12,
+        window=3,
+        epochs=4,
+        subsample=2e-3,
+        learning_rate=0.1,
+        shared_negatives=8,
+        subwords=subwords,
+        buckets=500,
+    )
+    learner = GpuLearner(corpus, options, CupyDevice(), CupyDevice())
+    steps, alone = train(learner), train(GpuLearner(corpus, options, CupyDevice()))
+    for name in learner.workers[0].tables:
+        first, second = (worker.download(name) for worker in learner.workers)
+        np.testing.assert_allclose(first, second, atol=1e-4)
+    losses = [
+        sum(s.loss_sum for s in each[-3:]) / sum(s.examples for s in each[-3:]) for each in (steps, alone)
+    ]
+    assert losses[0] < 1.1 * losses[1]
+    units = learner.vectors() / np.linalg.norm(learner.vectors(), axis=1, keepdims=True)
+    cosines = units @ units.T
+    assert cosines[:10, :10].mean() > cosines[:10, 10:].mean() + 0.2

@@ -1,0 +1,100 @@
+"""Programs that were compiled beforehand are found by what they were made of, and loaded in place of compiling."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from trainer.engines.programs import Program, find_cubin, load_function
+
+PROGRAM = Program.from_macros('extern "C" __global__ void run() {}', {"WIDTH": 4})
+
+
+class DriverError(Exception):
+    """As the driver's, of a file that it cannot load."""
+
+
+class Module:
+    def __init__(self, device, **made_of):
+        self.device, self.made_of = device, made_of
+
+    def get_function(self, name):
+        path = self.made_of.get("path")
+        if path and path in self.device.broken:
+            raise DriverError
+        return name, self.made_of
+
+
+class Cupy:
+    """What ``load_function`` asks of CuPy."""
+
+    def __init__(self, capability, broken=()):
+        self.broken = {str(path) for path in broken}
+        self.cuda = SimpleNamespace(
+            Device=lambda: SimpleNamespace(compute_capability=capability),
+            driver=SimpleNamespace(CUDADriverError=DriverError),
+        )
+
+    def RawModule(self, **made_of):  # noqa: N802 - CuPy's name
+        return Module(self, **made_of)
+
+
+COMPILED = {"code": PROGRAM.source, "options": ("-std=c++17", "-DWIDTH=4")}
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORDKIN_CUBINS", str(tmp_path))
+
+    def ship(architecture, program=PROGRAM):
+        path = tmp_path / program.filename(architecture)
+        path.write_bytes(b"\x7fELF")
+        return path
+
+    return ship
+
+
+def test_a_file_is_named_by_the_source_the_options_and_the_architecture():
+    others = [
+        Program(PROGRAM.source + "\n", PROGRAM.options),
+        Program(PROGRAM.source, (*PROGRAM.options, "-DHEIGHT=2")),
+        Program.from_macros(PROGRAM.source, {"WIDTH": 5}),
+    ]
+    names = {program.filename("sm_90") for program in (PROGRAM, *others)} | {PROGRAM.filename("sm_80")}
+    assert len(names) == 5
+    assert Program.from_macros(PROGRAM.source, {"WIDTH": 4}).filename("sm_90") in names
+
+
+@pytest.mark.parametrize(
+    ("capability", "architectures", "found"),
+    [
+        ("90", ["sm_80", "sm_90"], "sm_90"),
+        ("89", ["sm_80", "sm_86", "sm_90"], "sm_86"),
+        ("80", ["sm_86", "sm_90"], None),
+        ("100", ["sm_100", "sm_90", "sm_10"], "sm_100"),
+        ("103", ["sm_100"], "sm_100"),
+        ("120", ["sm_100"], None),
+        ("75", ["sm_80"], None),
+    ],
+)
+def test_a_device_takes_what_runs_on_it(tmp_path, shipped, capability, architectures, found):
+    paths = {architecture: shipped(architecture) for architecture in architectures}
+    assert find_cubin(PROGRAM, capability, tmp_path) == paths.get(found)
+
+
+def test_what_was_compiled_beforehand_is_loaded(shipped):
+    path = shipped("sm_80")
+    assert load_function(Cupy("86"), PROGRAM, "run") == ("run", {"path": str(path)})
+
+
+def test_what_was_not_is_compiled(shipped, monkeypatch):
+    other = Program(PROGRAM.source, ("-std=c++17",))
+    shipped("sm_90", other)
+    assert load_function(Cupy("90"), PROGRAM, "run") == ("run", COMPILED)
+    monkeypatch.delenv("WORDKIN_CUBINS")
+    shipped("sm_90")
+    assert load_function(Cupy("90"), PROGRAM, "run") == ("run", COMPILED)
+
+
+def test_a_file_that_cannot_be_loaded_is_compiled_anew(shipped):
+    path = shipped("sm_90")
+    assert load_function(Cupy("90", broken=[path]), PROGRAM, "run") == ("run", COMPILED)

@@ -1,0 +1,55 @@
+"""A device for GpuCells that is none: NumPy arrays, and recurrent.cu run by grid_on_cpu.h."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from trainer.engines.language.gpu_cells_plan import SOURCE
+
+COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
+HERE = Path(__file__).parent
+HEADERS = HERE.parent / "engines"
+
+
+@dataclass
+class EmulatedCellDevice:
+    folder: Path
+    multiprocessors: int = 5
+    shared_bytes: int = 227 << 10
+    order: int = 0
+    """Seed of the order in which threads and thread blocks run; 0: as they are numbered. Odd: copies come late."""
+    flags: tuple = ()
+    plans: list = field(default_factory=list)
+    """Those of the launches."""
+
+    def compile(self, plan):
+        command = [COMPILER, "-std=c++17", "-O1", "-march=native", "-shared", "-fPIC", "-Wno-unknown-pragmas"]
+        command += [*self.flags, f"-DKERNEL_NAME={plan.name}"]
+        command += [f"-D{name}={value}" for name, value in plan.macros.items()]
+        command += [f"-I{HEADERS}", f"-I{SOURCE.parent}", str(HERE / "recurrent_emulator.cpp")]
+        path = self.folder / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
+        if not path.exists():
+            subprocess.run([*command, "-o", str(path)], check=True)
+        library = ctypes.CDLL(str(path))
+        assert library.shared_bytes() == plan.shared_bytes <= self.shared_bytes
+        assert plan.blocks <= self.multiprocessors
+        return library
+
+    def zeros(self, shape):
+        return np.zeros(shape, np.float32)
+
+    def launch(self, kernel, plan, arguments):
+        self.plans.append(plan)
+        given = [
+            ctypes.c_void_p(each.ctypes.data) if isinstance(each, np.ndarray) else ctypes.c_int(int(each))
+            for each in arguments
+        ]
+        pointers = (ctypes.c_void_p * len(given))(*(ctypes.addressof(each) for each in given))
+        if kernel.emulate(ctypes.c_int(plan.blocks), ctypes.c_uint(self.order), pointers):
+            raise RuntimeError("threads wait for others that never come")

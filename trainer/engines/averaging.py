@@ -1,0 +1,136 @@
+"""Tables of several devices put together: what each has learned since the last meeting, added up and damped where it is stiff.
+
+The mean of the tables loses most of what N workers have learned: it is what one of them learned, a little less noisy. The sum of
+their changes is right where each has gone a small part of its way, but diverges where each has arrived by itself. Between the
+two lies what the changes would add up to if they came one after the other, each seeing those before it. A row that was changed c
+times at the rate r goes 1 - exp(-r c h) of its way along an axis in which its loss has the curvature h. The loss of a row is
+logistic in its products with rows of the other table, so its curvature is their second moment times p (1 - p), p being the
+probability that is missing to the truth: the axes are those of the moment, the same for all rows of a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.engines.device import Exchange
+from trainer.engines.gpu_worker import PART, Material, Worker
+from trainer.recipes import WordVectorSettings
+
+STIFFNESS = 0.4  # of an example, in place of p (1 - p): bench/averaging.py
+OTHER = {"input": "output", "output": "input"}
+
+
+def count_touches(material: Material, counts: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    """How often each row of each table is changed for each raw word of the text; negatives count as often as they weigh."""
+    settings = material.settings
+    kept = counts * (material.keep / 2.0**32) / max(len(material.token_ids), 1)
+    noise = counts.astype(np.float64) ** 0.75
+    inputs: NDArray[Any] = kept
+    output = kept + settings.negatives * kept.sum() * noise / noise.sum()
+    if material.subwords is not None:
+        each = np.repeat(kept, np.diff(material.subwords.starts))
+        inputs = np.bincount(material.subwords.rows, weights=each, minlength=material.subwords.height)
+    return {"input": inputs.astype(np.float32), "output": output.astype(np.float32)}
+
+
+def weigh_touches(settings: WordVectorSettings) -> dict[str, float]:
+    """How many examples of weight 1 stand behind a change of a row of each table, as its curvature counts them."""
+    weights, examples = np.arange(1, settings.window + 1), 1 + settings.negatives
+    pairs = 2 * weights.sum() / settings.window
+    if settings.model == "skipgram":
+        return {"input": pairs * examples, "output": pairs}
+    # Each window passes on its whole error by nearness, but hears of the row by its share of the mean.
+    heard = (weights**2).sum() / (weights.sum() * settings.window)
+    return {"input": settings.context_gradient * examples * heard, "output": 1.0}
+
+
+def share_of_sum(stiffness: Any, workers: int) -> Any:
+    """What is taken of the sum of `workers` changes, each of which has gone 1 - exp(-stiffness) of its way.
+
+    1 where that is next to nothing, 1 / workers (the mean) where it is all.
+    """
+    stiffness = np.maximum(stiffness, np.float32(1e-6))
+    return np.expm1(-workers * stiffness) / (workers * np.expm1(-stiffness))
+
+
+class Meetings:
+    """Of workers that train the same tables, each on its share of the text. Between two of them they go their own ways."""
+
+    def __init__(
+        self, workers: Sequence[Worker], exchange: Exchange, touches: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """`touches`: as ``count_touches`` has them."""
+        self._workers, self._exchange = workers, exchange
+        self._settings = workers[0].material.settings
+        self._bases = [
+            {name: worker.device.zeros(table.shape, np.float32) for name, table in worker.tables.items()}
+            for worker in workers
+        ]
+        self._touches = [{name: worker.upload(touches[name]) for name in OTHER} for worker in workers]
+        self._moments: dict[str, NDArray[np.float64]] = {}
+
+    def begin(self) -> None:
+        """Take the tables, which are the same everywhere, as what the workers part from."""
+        for worker, bases in zip(self._workers, self._bases, strict=True):
+            with worker.device.computing():
+                for name, base in bases.items():
+                    base[...] = worker.tables[name]
+        self._measure()
+
+    def meet(self, steps: float) -> None:
+        """All tables become the same, once what was launched is done. `steps`: learning rate times words, of each worker."""
+        axes = {name: np.linalg.eigh(self._moments[other]) for name, other in OTHER.items()}
+        for worker, bases in zip(self._workers, self._bases, strict=True):
+            with worker.device.computing():
+                for name, base in bases.items():
+                    np.subtract(worker.tables[name], base, out=worker.tables[name])
+        for name in OTHER:
+            self._exchange.add_up([worker.tables[name] for worker in self._workers])
+        weights = weigh_touches(self._settings)
+        for name, (curvatures, directions) in axes.items():
+            stiffness = STIFFNESS * steps * weights[name] * np.maximum(curvatures, 0.0)
+            for number in range(len(self._workers)):
+                self._take(number, name, stiffness, directions)
+        self._measure()
+
+    def _take(
+        self, number: int, name: str, stiffness: NDArray[np.float64], directions: NDArray[np.float64]
+    ) -> None:
+        """A worker's table holds the sum of the changes; it becomes what all go on from."""
+        worker, workers = self._workers[number], len(self._workers)
+        there = worker.upload(directions.astype(np.float32))
+        back = worker.upload(np.ascontiguousarray(directions.T, np.float32))
+        along = worker.upload(stiffness.astype(np.float32))
+        table, base, touches = worker.tables[name], self._bases[number][name], self._touches[number][name]
+        with worker.device.computing():
+            for start in range(0, len(table), PART):
+                rows = slice(start, start + PART)
+                share = share_of_sum(touches[rows, None] * along, workers)
+                base[rows] += ((table[rows] @ there) * share) @ back
+                table[rows] = base[rows]
+
+    def _measure(self) -> None:
+        """The second moments [W, W] of what the rows of the other table are multiplied with, here where all begin."""
+        worker, bases, touches = self._workers[0], self._bases[0], self._touches[0]
+        for name, base in bases.items():
+            width = base.shape[1]
+            moment, total = np.zeros((width, width)), np.zeros(width)
+            weight = 0.0
+            for start in range(0, len(base), PART):
+                with worker.device.computing():
+                    rows, weights = base[start : start + PART], touches[name][start : start + PART, None]
+                    parts = (rows * weights).T @ rows, (rows * weights).sum(axis=0), weights.sum()
+                found = [worker.device.read(part) for part in parts]
+                moment, total, weight = moment + found[0], total + found[1], weight + float(found[2])
+            moment, mean = moment / weight, total / weight
+            if (
+                name == "input" and self._settings.model == "cbow"
+            ):  # hidden vectors are means of several words
+                nearness = np.arange(1, self._settings.window + 1)
+                spread = (nearness**2).sum() / (2 * nearness.sum() ** 2)
+                moment = np.outer(mean, mean) + spread * (moment - np.outer(mean, mean))
+            self._moments[name] = moment

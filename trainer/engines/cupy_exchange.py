@@ -1,0 +1,105 @@
+"""Sums over several CUDA devices of one machine: by NCCL, or by copies from device to device where it is not installed."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trainer.engines.device import Exchange
+
+if TYPE_CHECKING:
+    from trainer.engines.cupy_device import CupyDevice
+
+PART = 1 << 24  # numbers that are copied together
+
+
+def connect(devices: Sequence[CupyDevice]) -> Exchange:
+    """NCCL where it is there and every device has one worker, which it insists on; else copies."""
+    nccl = find_nccl()
+    if nccl is None or len({device.number for device in devices}) < len(devices):
+        return Copies(devices)
+    return Nccl(devices, nccl)
+
+
+def find_nccl() -> Any:
+    """CuPy's module of it; None where the library is not installed."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # CuPy's, of a library that is not there
+            from cupy.cuda import nccl
+    except ImportError:
+        return None
+    return nccl if nccl.available else None
+
+
+class Nccl:
+    """All-reduce in one process, on the streams that compute."""
+
+    name = "NCCL"
+
+    def __init__(self, devices: Sequence[CupyDevice], nccl: Any) -> None:
+        self._devices, self._nccl = devices, nccl
+        self._ways = nccl.NcclCommunicator.initAll([device.number for device in devices])
+
+    def add_up(self, arrays: Sequence[Any]) -> None:
+        self._nccl.groupStart()
+        for device, way, array in zip(self._devices, self._ways, arrays, strict=True):
+            with device.computing() as stream:
+                at = array.data.ptr
+                way.allReduce(at, at, array.size, self._nccl.NCCL_FLOAT32, self._nccl.NCCL_SUM, stream.ptr)
+        self._nccl.groupEnd()
+
+
+class Copies:
+    """Each device adds up a share of the numbers and the others copy it from there; the driver finds the way."""
+
+    name = "copies"
+
+    def __init__(self, devices: Sequence[CupyDevice]) -> None:
+        self._devices = devices
+
+    def add_up(self, arrays: Sequence[Any]) -> None:
+        import cupy
+
+        flat = [array.reshape(-1) for array in arrays]
+        edges = np.linspace(0, flat[0].size, len(flat) + 1).astype(np.int64).tolist()
+        shares = list(itertools.pairwise(edges))
+        self._gather()
+        for device, (first, last), mine in zip(self._devices, shares, flat, strict=True):
+            with device.computing() as stream:
+                for other in flat:
+                    if other is mine:
+                        continue
+                    for start in range(first, last, PART):
+                        part = slice(start, min(start + PART, last))
+                        theirs = cupy.empty(part.stop - start, np.float32)
+                        _copy(other[part], theirs, stream)
+                        mine[part] += theirs
+        self._gather()
+        for device, mine in zip(self._devices, flat, strict=True):
+            with device.computing() as stream:
+                for (first, last), other in zip(shares, flat, strict=True):
+                    if other is not mine:
+                        _copy(other[first:last], mine[first:last], stream)
+        self._gather()
+
+    def _gather(self) -> None:
+        """Every device waits until all have done what was asked of them."""
+        done = []
+        for device in self._devices:
+            with device.computing() as stream:
+                done.append(stream.record())
+        for device in self._devices:
+            with device.computing() as stream:
+                for event in done:
+                    stream.wait_event(event)
+
+
+def _copy(source: Any, target: Any, stream: Any) -> None:
+    """From one device to another, or on one, in the turn of `stream`."""
+    if target.nbytes:
+        target.data.copy_from_device_async(source.data, target.nbytes, stream)

@@ -1,0 +1,68 @@
+"""What the recurrent kernels ask of a device, and the CUDA device that does it through CuPy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from artifact.errors import InputError
+from trainer.backend import choose
+from trainer.engines.language.gpu_cells_plan import CellPlan, read_source
+
+
+class CellDevice(Protocol):
+    """Compiles and launches recurrent.cu. Arrays are opaque but for their shape."""
+
+    multiprocessors: int
+    shared_bytes: int
+    """Of shared memory for one thread block, at most."""
+
+    def compile(self, plan: CellPlan) -> Any:
+        """The kernel ``plan.name``. Raises InputError where it cannot be compiled, or does not fit at once."""
+
+    def zeros(self, shape: tuple[int, ...]) -> Any:
+        """A float32 array of zeros."""
+
+    def launch(self, kernel: Any, plan: CellPlan, arguments: Sequence[Any]) -> None:
+        """Start ``plan.blocks`` thread blocks, after whatever was started before. Numbers are NumPy scalars."""
+
+
+class CupyCellDevice:
+    """The current CUDA device; launches go to CuPy's current stream. Raises InputError where there is none."""
+
+    def __init__(self) -> None:
+        backend = choose("gpu")
+        self._cupy = backend.xp
+        attributes = self._cupy.cuda.Device().attributes
+        self.name = backend.device.removeprefix("GPU ")
+        self.multiprocessors = int(attributes["MultiProcessorCount"])
+        self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
+
+    def compile(self, plan: CellPlan) -> Any:
+        """CuPy keeps what was compiled in ``CUPY_CACHE_DIR``, by source, options and device."""
+        cuda = self._cupy.cuda
+        options = ("-std=c++17", *(f"-D{name}={value}" for name, value in plan.macros.items()))
+        try:
+            function = self._cupy.RawModule(code=read_source(), options=options).get_function(plan.name)
+            function.max_dynamic_shared_size_bytes = plan.shared_bytes
+            at_once = cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                function.kernel.ptr, plan.threads, plan.shared_bytes
+            )
+        except (cuda.compiler.CompileException, cuda.driver.CUDADriverError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise InputError(
+                f"the recurrent kernels cannot be compiled for {self.name} ({reason}); use --device cpu"
+            ) from error
+        if int(at_once) * self.multiprocessors < plan.blocks:
+            raise InputError(
+                f"{plan.name} of {plan.size} units does not fit on {self.name}; use --device cpu"
+            )
+        return function
+
+    def zeros(self, shape: tuple[int, ...]) -> Any:
+        return self._cupy.zeros(shape, np.float32)
+
+    def launch(self, kernel: Any, plan: CellPlan, arguments: Sequence[Any]) -> None:
+        kernel((plan.blocks,), (plan.threads,), tuple(arguments), shared_mem=plan.shared_bytes)

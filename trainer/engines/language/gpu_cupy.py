@@ -1,0 +1,126 @@
+"""A CUDA device for language models through CuPy: one stream, memory that graphs may keep, cuBLAS, and the kernels by NVRTC."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artifact.errors import InputError
+from trainer.backend import Array, choose
+from trainer.engines.language.cublas import Cublas
+from trainer.engines.language.gpu_cells import GpuCells
+from trainer.engines.language.gpu_device import THREADS, Cells, training_program
+from trainer.engines.language.gpu_steps import StepCells
+from trainer.engines.programs import load_function
+
+_HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
+
+
+class CupyLanguageDevice:
+    """The current CUDA device as a ``LanguageDevice``. Raises InputError where there is none."""
+
+    threads = THREADS
+
+    def __init__(self, *, precision: str = "float32", persistent: bool = True) -> None:
+        """``precision`` as in ``Cublas``; without ``persistent`` the time loops are made of single steps."""
+        self.backend = choose("gpu")
+        self._cupy = cupy = self.backend.xp
+        # Not a non-blocking one: it takes its turn with the default stream, on which the learner copies weights.
+        self._stream = cupy.cuda.Stream()
+        self._scratch, self._lasting = cupy.cuda.MemoryPool(), cupy.cuda.MemoryPool()
+        self._blas = Cublas(cupy, self._stream, precision=precision)
+        self._program = training_program(self.threads)
+        self._functions: dict[str, Any] = {}
+        self._loops: GpuCells | None = GpuCells() if persistent else None
+        self._most_scratch = 0
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        with self._stream, self._cupy.cuda.using_allocator(self._allocate):
+            yield
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
+        return self._cupy.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
+        with self._stream, self._cupy.cuda.using_allocator(self._lasting.malloc):
+            array = self._cupy.zeros(shape, dtype)
+        self._stream.synchronize()
+        return array
+
+    def clear(self, array: Array) -> None:
+        self._cupy.cuda.runtime.memsetAsync(array.data.ptr, 0, array.nbytes, self._stream.ptr)
+
+    def copy(self, source: Array, target: Array) -> None:
+        self._copy(target.data.ptr, source.data.ptr, source.nbytes, _DEVICE_TO_DEVICE)
+
+    def multiply(self, a: Array, b: Array, out: Array, *, add: bool = False) -> None:
+        self._blas.multiply(a, b, out, add=add)
+
+    def launch(self, kernel: str, blocks: int, arguments: Sequence[Any]) -> None:
+        function = self._functions.get(kernel) or self._find(kernel)
+        function((blocks,), (self.threads,), tuple(arguments))
+
+    def cells(self, kind: str, *, size: int, lanes: int) -> Cells:
+        if self._loops is not None:
+            with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
+                self._loops.prepare(kind, size=size, lanes=lanes)
+                return self._loops
+        return StepCells(self)
+
+    def record(self, work: Callable[[], None]) -> Callable[[], None]:
+        with self.at_work():
+            self._stream.begin_capture()
+            try:
+                work()
+            except BaseException:
+                with suppress(Exception):
+                    self._stream.end_capture()
+                raise
+            graph = self._stream.end_capture()
+        return lambda: graph.launch(self._stream)
+
+    def pinned(self, length: int) -> NDArray[np.uint32]:
+        memory = self._cupy.cuda.alloc_pinned_memory(max(4 * length, 4))
+        return np.frombuffer(memory, np.uint32, length)
+
+    def upload(self, source: NDArray[np.uint32], target: Array) -> None:
+        self._copy(target.data.ptr, source.ctypes.data, source.nbytes, _HOST_TO_DEVICE)
+
+    def download(self, source: Array, target: NDArray[np.uint32]) -> Any:
+        self._copy(target.ctypes.data, source.data.ptr, source.nbytes, _DEVICE_TO_HOST)
+        return self._stream.record(self._cupy.cuda.Event(disable_timing=True))
+
+    def wait(self, event: Any) -> None:
+        event.synchronize()
+
+    def address(self, array: Array) -> int:
+        return int(array.data.ptr)
+
+    def _copy(self, target: int, source: int, size: int, kind: int) -> None:
+        self._cupy.cuda.runtime.memcpyAsync(target, source, size, kind, self._stream.ptr)
+
+    def _allocate(self, size: int) -> Any:
+        found = self._scratch.malloc(size)
+        held = self._scratch.total_bytes()
+        if held < self._most_scratch:
+            # CuPy gave memory back to make room: recorded steps may have been told to use it.
+            raise InputError("the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden")
+        self._most_scratch = held
+        return found
+
+    def _find(self, kernel: str) -> Any:
+        cuda = self._cupy.cuda
+        try:
+            function = load_function(self._cupy, self._program, kernel)
+        except (cuda.compiler.CompileException, cuda.driver.CUDADriverError) as error:
+            reason = str(error).strip().splitlines()[0][:200]
+            raise InputError(
+                f"the kernels cannot be compiled for {self.backend.device} ({reason}); use --device cpu"
+            ) from error
+        self._functions[kernel] = function
+        return function
