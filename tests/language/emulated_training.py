@@ -110,7 +110,7 @@ class EmulatedLanguageDevice:
             assert isinstance(each, np.generic) or each.flags.c_contiguous, kernel
         self._do(launch)
 
-    def cells(self, kind, *, size, lanes):
+    def cells(self, kind, *, size, lanes, backward):
         return StepCells(self)
 
     def record(self, work):

@@ -36,6 +36,7 @@ OPTIMIZERS = {
     "adam": {"optimizer": "adam", "learning_rate": 1e-3},
     "adamw": {"optimizer": "adamw", "learning_rate": 1e-3, "weight_decay": 0.01},
     "asgd": {"optimizer": "asgd", "average_after": 0, "weight_decay": 0.01},
+    "averaged-adamw": {"optimizer": "adamw", "learning_rate": 1e-3, "average_decay": 0.8},
 }
 EVERYTHING = {
     "embedding_dropout": 0.1,

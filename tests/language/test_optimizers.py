@@ -12,13 +12,15 @@ updaters = pytest.mark.parametrize("kind", [Updater, FastUpdater])
 optimizers = pytest.mark.parametrize("name", ["sgd", "adam", "adamw", "asgd"])
 
 
-def make(name, kind=Updater, *, weight_decay=0.0, clip=0.0, seed=0):
+def make(name, kind=Updater, *, weight_decay=0.0, clip=0.0, seed=0, average_decay=0.0):
     generator = np.random.default_rng(seed)
     parameters = {
         "W": generator.standard_normal((7, 5)).astype(np.float32),
         "E": generator.standard_normal((9, 4)).astype(np.float32),
     }
-    optimizer = make_language_optimizer(name, parameters, backend=BACKEND, weight_decay=weight_decay)
+    optimizer = make_language_optimizer(
+        name, parameters, backend=BACKEND, weight_decay=weight_decay, average_decay=average_decay
+    )
     return parameters, kind(optimizer, backend=BACKEND, clip=clip, weight_decay=weight_decay)
 
 
@@ -111,6 +113,24 @@ def test_averages_are_the_mean_of_the_weights_after_each_step():
         updater.update([gradients(seed)], learning_rate=0.1)
         seen.append(parameters["W"].copy())
     np.testing.assert_allclose(optimizer.averages["W"], np.mean(seen, axis=0), rtol=1e-5, atol=1e-6)
+
+
+@updaters
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_averages_with_a_decay_forget(kind, name):
+    """A mean at first, from the fourth step on three quarters of itself and a quarter of the weights."""
+    parameters, updater = make(name, kind, average_decay=0.75)
+    expected = 0.0
+    for seed in range(6):
+        updater.update([gradients(seed)], learning_rate=0.1)
+        share = max(1 / (seed + 1), 0.25)
+        expected = (1 - share) * expected + share * parameters["W"].astype(np.float64)
+    np.testing.assert_allclose(updater.optimizer.averages["W"], expected, rtol=1e-5, atol=1e-6)
+    arrays, values = updater.optimizer.state()
+    _, other = make(name, kind, average_decay=0.75)
+    other.optimizer.restore(arrays, values)
+    assert other.optimizer.averaged == 6
+    np.testing.assert_array_equal(other.optimizer.averages["E"], updater.optimizer.averages["E"])
 
 
 @optimizers

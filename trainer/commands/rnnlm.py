@@ -45,6 +45,8 @@ RNNLM_OPTIONS = (
     _setting("embedding", "length of a word's vector (default: as wide as the layers)", positive_number),
     _setting("tie-weights", "use the words' vectors for the output as well", switch=True),
     _setting("time-steps", "words that gradients flow back through", positive_number),
+    _setting("vary-steps", "blocks of varying length around that", switch=True),
+    _setting("shift-lanes", "begin each epoch elsewhere in the text", switch=True),
     _setting("batch-size", "places in the text that are read side by side", positive_number),
     _share("dropout", "share of values dropped everywhere; the next three set one place"),
     _share("input-dropout", "share dropped from the words' vectors"),
@@ -53,6 +55,10 @@ RNNLM_OPTIONS = (
     _share("embedding-dropout", "share of the words dropped from the vocabulary"),
     _share("weight-drop", "share of the recurrent weights dropped"),
     _setting("variational", "drop the same values at all steps of a block", switch=True),
+    _setting(
+        "activation-penalty", "on the mean square of the last layer's output", decimal_number, metavar="X"
+    ),
+    _setting("change-penalty", "on how much that changes from word to word", decimal_number, metavar="X"),
     _setting("optimizer", "how gradients are applied", choices=OPTIMIZERS),
     _setting(
         "learning-rate", "at the start (default: what suits the optimizer)", decimal_number, metavar="X"
@@ -62,11 +68,17 @@ RNNLM_OPTIONS = (
         "divide the learning rate when validation stops improving, or a half cosine",
         choices=SCHEDULES,
     ),
+    _share("warm-up", "share of the training in which the learning rate of the half cosine rises"),
     _setting("decay", "what the learning rate is divided by; 1 leaves it", decimal_number, metavar="X"),
     _setting("clip", "largest norm of the gradient; 0 does not clip", decimal_number, metavar="X"),
     _setting(
         "weight-decay", "share taken off the weights, times the learning rate", decimal_number, metavar="X"
     ),
+    _setting(
+        "average-after", "asgd: epochs without improvement after which weights are averaged", count_number
+    ),
+    _share("average-decay", "what an average of the weights keeps of itself at each update; 0: no average"),
+    _setting("initial", "weights at the start", choices=("book", "uniform")),
     _setting("epochs", "times to go through the text", positive_number),
     _setting("patience", "epochs without improvement that end training; 0: none do", count_number),
     Option(

@@ -67,7 +67,7 @@ class Meetings:
         self._workers, self._exchange = workers, exchange
         self._settings = workers[0].material.settings
         self._bases = [
-            {name: worker.device.zeros(table.shape, np.float32) for name, table in worker.tables.items()}
+            {name: worker.device.zeros(table.shape, table.dtype) for name, table in worker.tables.items()}
             for worker in workers
         ]
         self._touches = [{name: worker.upload(touches[name]) for name in OTHER} for worker in workers]
@@ -83,35 +83,31 @@ class Meetings:
 
     def meet(self, steps: float) -> None:
         """All tables become the same, once what was launched is done. `steps`: learning rate times words, of each worker."""
-        axes = {name: np.linalg.eigh(self._moments[other]) for name, other in OTHER.items()}
-        for worker, bases in zip(self._workers, self._bases, strict=True):
-            with worker.device.computing():
-                for name, base in bases.items():
-                    np.subtract(worker.tables[name], base, out=worker.tables[name])
-        for name in OTHER:
-            self._exchange.add_up([worker.tables[name] for worker in self._workers])
         weights = weigh_touches(self._settings)
-        for name, (curvatures, directions) in axes.items():
+        for name, other in OTHER.items():
+            curvatures, directions = np.linalg.eigh(self._moments[other])
             stiffness = STIFFNESS * steps * weights[name] * np.maximum(curvatures, 0.0)
-            for number in range(len(self._workers)):
-                self._take(number, name, stiffness, directions)
+            axes = [
+                [worker.upload(array.astype(np.float32)) for array in (stiffness, directions, directions.T)]
+                for worker in self._workers
+            ]
+            for start in range(0, len(self._bases[0][name]), PART):
+                self._join(name, slice(start, start + PART), axes)
         self._measure()
 
-    def _take(
-        self, number: int, name: str, stiffness: NDArray[np.float64], directions: NDArray[np.float64]
-    ) -> None:
-        """A worker's table holds the sum of the changes; it becomes what all go on from."""
-        worker, workers = self._workers[number], len(self._workers)
-        there = worker.upload(directions.astype(np.float32))
-        back = worker.upload(np.ascontiguousarray(directions.T, np.float32))
-        along = worker.upload(stiffness.astype(np.float32))
-        table, base, touches = worker.tables[name], self._bases[number][name], self._touches[number][name]
-        with worker.device.computing():
-            for start in range(0, len(table), PART):
-                rows = slice(start, start + PART)
-                share = share_of_sum(touches[rows, None] * along, workers)
-                base[rows] += ((table[rows] @ there) * share) @ back
-                table[rows] = base[rows]
+    def _join(self, name: str, rows: slice, axes: Sequence[Sequence[Any]]) -> None:
+        """Put some rows of a table together; `axes` are, for each worker, their stiffness for one touch and the ways there and back."""
+        changes = []
+        for worker, bases in zip(self._workers, self._bases, strict=True):
+            with worker.device.computing():
+                changes.append(worker.tables[name][rows].astype(np.float32) - bases[name][rows])
+        self._exchange.add_up(changes)
+        for number, (along, there, back) in enumerate(axes):
+            worker, base = self._workers[number], self._bases[number][name]
+            with worker.device.computing():
+                share = share_of_sum(self._touches[number][name][rows, None] * along, len(self._workers))
+                base[rows] = base[rows] + ((changes[number] @ there) * share) @ back
+                worker.tables[name][rows] = base[rows]
 
     def _measure(self) -> None:
         """The second moments [W, W] of what the rows of the other table are multiplied with, here where all begin."""
@@ -122,7 +118,8 @@ class Meetings:
             weight = 0.0
             for start in range(0, len(base), PART):
                 with worker.device.computing():
-                    rows, weights = base[start : start + PART], touches[name][start : start + PART, None]
+                    rows = base[start : start + PART].astype(np.float32)
+                    weights = touches[name][start : start + PART, None]
                     parts = (rows * weights).T @ rows, (rows * weights).sum(axis=0), weights.sum()
                 found = [worker.device.read(part) for part in parts]
                 moment, total, weight = moment + found[0], total + found[1], weight + float(found[2])

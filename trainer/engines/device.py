@@ -38,7 +38,7 @@ class Exchange(Protocol):
     name: str
 
     def add_up(self, arrays: Sequence[Any]) -> None:
-        """Each of the float32 arrays [rows, W], one on each device, becomes the sum of all, in turn with the computing."""
+        """Each of the float32 arrays, of the same shape, one on each device, becomes the sum of all, in turn with the computing."""
 
 
 class Device(Protocol):

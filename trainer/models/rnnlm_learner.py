@@ -16,7 +16,7 @@ from artifact.errors import InputError
 from trainer.backend import Array, Backend
 from trainer.evaluate.perplexity import PerplexityMeasurement, perplexity_of
 from trainer.language_batches import cut_blocks, cut_lanes
-from trainer.language_optimizers import ASGD, Updater, make_language_optimizer
+from trainer.language_optimizers import Averaging, Updater, make_language_optimizer
 from trainer.language_recipes import RnnlmSettings
 from trainer.loop import Step
 from trainer.models.block_trainer import BlockTrainer
@@ -119,7 +119,11 @@ class RnnlmLearner:
         start = initial_parameters(settings, size=size)
         self.parameters: dict[str, Array] = {name: backend.asarray(table) for name, table in start.items()}
         self._optimizer: Optimizer = make_language_optimizer(
-            settings.optimizer, self.parameters, backend=backend, weight_decay=settings.weight_decay
+            settings.optimizer,
+            self.parameters,
+            backend=backend,
+            weight_decay=settings.weight_decay,
+            average_decay=settings.average_decay,
         )
         updater = self.engine.make_updater(
             self._optimizer,
@@ -316,7 +320,7 @@ class RnnlmLearner:
         return Step(words=0, examples=0, loss_sum=0.0, learning_rate=self._learning_rate)
 
     def _evaluated(self) -> dict[str, Array]:
-        averages = self._optimizer.averages if isinstance(self._optimizer, ASGD) else {}
+        averages = self._optimizer.averages if isinstance(self._optimizer, Averaging) else {}
         return averages or self.parameters
 
     def _end_epoch(self, perplexity: float) -> None:
@@ -334,7 +338,7 @@ class RnnlmLearner:
             self._best = {name: table.copy() for name, table in self._evaluated().items()}
         elif self.settings.schedule == "plateau":
             self._learning_rate /= self.settings.decay
-        if isinstance(self._optimizer, ASGD):
+        if isinstance(self._optimizer, Averaging):
             earlier = before[: -self.settings.average_after or None]
             if earlier and perplexity > min(earlier):
                 self._optimizer.start_averaging()

@@ -10,6 +10,7 @@ import numpy as np
 from artifact.errors import InputError
 from trainer.backend import choose
 from trainer.engines.language.gpu_cells_plan import CellPlan, read_source
+from trainer.engines.programs import Program, load_function
 
 
 class CellDevice(Protocol):
@@ -41,11 +42,11 @@ class CupyCellDevice:
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
 
     def compile(self, plan: CellPlan) -> Any:
-        """CuPy keeps what was compiled in ``CUPY_CACHE_DIR``, by source, options and device."""
+        """See ``load_function``."""
         cuda = self._cupy.cuda
-        options = ("-std=c++17", *(f"-D{name}={value}" for name, value in plan.macros.items()))
+        program = Program.from_macros(read_source(), plan.macros)
         try:
-            function = self._cupy.RawModule(code=read_source(), options=options).get_function(plan.name)
+            function = load_function(self._cupy, program, plan.name)
             function.max_dynamic_shared_size_bytes = plan.shared_bytes
             at_once = cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                 function.kernel.ptr, plan.threads, plan.shared_bytes

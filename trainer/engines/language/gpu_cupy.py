@@ -65,16 +65,16 @@ class CupyLanguageDevice:
         function = self._functions.get(kernel) or self._find(kernel)
         function((blocks,), (self.threads,), tuple(arguments))
 
-    def cells(self, kind: str, *, size: int, lanes: int) -> Cells:
+    def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
         if self._loops is not None:
             with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
-                self._loops.prepare(kind, size=size, lanes=lanes)
+                self._loops.prepare(kind, size=size, lanes=lanes, backward=backward)
                 return self._loops
         return StepCells(self)
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         with self.at_work():
-            self._stream.begin_capture()
+            self._stream.begin_capture(self._cupy.cuda.runtime.streamCaptureModeRelaxed)
             try:
                 work()
             except BaseException:

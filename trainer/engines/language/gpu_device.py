@@ -87,8 +87,8 @@ class LanguageDevice(Protocol):
     def launch(self, kernel: str, blocks: int, arguments: Sequence[Any]) -> None:
         """A kernel of training.cu. Numbers are NumPy scalars of its types."""
 
-    def cells(self, kind: str, *, size: int, lanes: int) -> Cells:
-        """The time loops that suit layers of ``size`` and that many lanes."""
+    def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
+        """The time loops, forward or backward, that suit layers of ``size`` and that many lanes."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """What repeats ``work`` on the same arrays, without doing it now. ``work`` has been done before."""

@@ -29,7 +29,7 @@ class GpuRecurrent(TimeRecurrent):
     ) -> None:
         self._state: tuple[Array, ...] = ()
         self._device, self._gradients = device, gradients
-        self._cells: Cells | None = None
+        self._cells: dict[bool, Cells] = {}
         super().__init__(weights, backend=backend)
 
     @property
@@ -54,8 +54,6 @@ class GpuRecurrent(TimeRecurrent):
             self.reset(lanes)
         self._xs = xs
         self._w_h = self.weights["w_h"] if w_h is None else w_h
-        if self._cells is None:
-            self._cells = device.cells(self.cell, size=len(self._w_h), lanes=lanes)
         hs = self._hs = device.empty((len(xs) + 1, *self._state[0].shape))
         device.copy(self._state[0], hs[0])
         self._run(xs)
@@ -79,7 +77,7 @@ class GpuRecurrent(TimeRecurrent):
         shape = (lanes, len(self.weights["w_h"]))
         if not self._state or self._state[0].shape != shape:
             self._state = tuple(self._device.zeros(shape) for _ in range(self.states))
-            self._cells = None
+            self._cells.clear()
 
     def _project(self, xs: Array) -> Array:
         sums = self._device.empty((*xs.shape[:2], self.weights["b"].size))
@@ -87,9 +85,11 @@ class GpuRecurrent(TimeRecurrent):
         self._device.multiply(flatten(xs), self.weights["w_x"], flatten(sums), add=True)
         return sums
 
-    def _loops(self) -> Cells:
-        assert self._cells is not None  # noqa: S101 - forward comes first
-        return self._cells
+    def _loops(self, *, backward: bool = False) -> Cells:
+        if backward not in self._cells:
+            lanes, size = self._state[0].shape
+            self._cells[backward] = self._device.cells(self.cell, size=size, lanes=lanes, backward=backward)
+        return self._cells[backward]
 
 
 class GpuRNN(GpuRecurrent):
@@ -102,7 +102,7 @@ class GpuRNN(GpuRecurrent):
 
     def _run_back(self, d_hs: Array) -> tuple[Array, Array]:
         d_sums, d_h = self._device.empty(d_hs.shape), self._device.empty(d_hs.shape[1:])
-        self._loops().rnn_backward(d_hs, self._hs, self._w_h, d_sums, d_h)
+        self._loops(backward=True).rnn_backward(d_hs, self._hs, self._w_h, d_sums, d_h)
         self.d_state = (d_h,)
         return d_sums, d_sums
 
@@ -125,7 +125,7 @@ class GpuLSTM(GpuRecurrent):
         d_sums = self._device.empty(self._gates.shape)
         d_h, d_c = (self._device.empty(d_hs.shape[1:]) for _ in range(2))
         given = (d_hs, self._cs, self._tanh_cs, self._gates, self._w_h)
-        self._loops().lstm_backward(*given, d_sums, d_h, d_c)
+        self._loops(backward=True).lstm_backward(*given, d_sums, d_h, d_c)
         self.d_state = (d_h, d_c)
         return d_sums, d_sums
 
@@ -144,6 +144,6 @@ class GpuGRU(GpuRecurrent):
         d_x_sums, d_h_sums = (self._device.empty(self._gates.shape) for _ in range(2))
         d_h = self._device.empty(d_hs.shape[1:])
         given = (d_hs, self._hs, self._gates, self._h_sums, self._w_h)
-        self._loops().gru_backward(*given, d_x_sums, d_h_sums, d_h)
+        self._loops(backward=True).gru_backward(*given, d_x_sums, d_h_sums, d_h)
         self.d_state = (d_h,)
         return d_x_sums, d_h_sums

@@ -12,7 +12,7 @@ import numpy as np
 from trainer.backend import Array, Backend
 from trainer.engines.language.gpu_device import EACH, LanguageDevice
 from trainer.engines.language.gpu_layers import WordRows
-from trainer.language_optimizers import ASGD, DenseAdam, Updater
+from trainer.language_optimizers import Averaging, DenseAdam, Updater
 from trainer.layers.gradients import Gradient
 from trainer.optimizers import Optimizer
 
@@ -44,7 +44,7 @@ class GpuUpdater(Updater):
     @property
     def averaging(self) -> bool:
         """Whether each update goes into the averages of the weights."""
-        return isinstance(self.optimizer, ASGD) and bool(self.optimizer.averages)
+        return isinstance(self.optimizer, Averaging) and bool(self.optimizer.averages)
 
     def numbers(self, learning_rate: float, *, under_way: int) -> tuple[float, float, float]:
         """``rate``, ``keep`` and ``share`` of the update after those ``under_way``, as cuda/numbers.cuh says."""
@@ -52,13 +52,13 @@ class GpuUpdater(Updater):
         if isinstance(optimizer, DenseAdam):
             steps = optimizer.steps + under_way + 1
             rate *= (1 - optimizer.beta2**steps) ** 0.5 / (1 - optimizer.beta1**steps)
-        share = 1 / (optimizer.averaged + under_way + 1) if isinstance(optimizer, ASGD) else 0.0
+        share = optimizer.share(under_way=under_way) if isinstance(optimizer, Averaging) else 0.0
         return rate, 1 - learning_rate * self.weight_decay, share
 
     def count(self) -> None:
         """An update has been done."""
         self.optimizer.steps += 1
-        if isinstance(self.optimizer, ASGD) and self.optimizer.averages:
+        if isinstance(self.optimizer, Averaging) and self.optimizer.averages:
             self.optimizer.averaged += 1
 
     def launch(self, parts: Parts, losses: Array, numbers: Array, outcome: Array) -> None:
@@ -111,7 +111,7 @@ class GpuUpdater(Updater):
         All parameters are in the tables; with ``gradients`` there are pieces of those alone that have a dense one.
         """
         optimizer, address = self.optimizer, self._device.address
-        averages = optimizer.averages if isinstance(optimizer, ASGD) else {}
+        averages = optimizer.averages if isinstance(optimizer, Averaging) else {}
         rows, sizes = [], []
         for name, weights in optimizer.parameters.items():
             moments = optimizer.moments(name) if isinstance(optimizer, DenseAdam) else ()

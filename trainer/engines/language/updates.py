@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trainer.backend import Backend
 from trainer.engines.language.compiled import compiled
-from trainer.language_optimizers import ASGD, DenseAdam, Updater
+from trainer.language_optimizers import Averaging, DenseAdam, Updater
 from trainer.layers.gradients import Gradient, RowGradient, global_norm, merge_gradients
 from trainer.optimizers import Optimizer
 
@@ -102,14 +102,13 @@ class FastUpdater(Updater):
         scale = self.clip / norm if self.clip and norm > self.clip else 1.0
         optimizer = self.optimizer
         optimizer.steps += 1
-        averaging = isinstance(optimizer, ASGD) and bool(optimizer.averages)
-        if isinstance(optimizer, ASGD) and averaging:
-            optimizer.averaged += 1
+        averaging = isinstance(optimizer, Averaging) and bool(optimizer.averages)
         step = self._make_step(flat, learning_rate=learning_rate, scale=scale)
         self._share_out({name: flat.get(name, []) for name in optimizer.parameters}, step)
         self._step_rows(sparse, learning_rate=learning_rate, scale=scale)
-        if isinstance(optimizer, ASGD) and averaging:
+        if isinstance(optimizer, Averaging) and averaging:
             self._share_out({name: [] for name in optimizer.parameters}, self._average)
+            optimizer.averaged += 1
         return norm
 
     def _add_up(self, tables: list[Table], name: str, piece: slice) -> float:
@@ -168,17 +167,14 @@ class FastUpdater(Updater):
                 for name, g in sparse.items()
                 if isinstance(g, RowGradient)
             }
-            Optimizer.step(
-                self.optimizer, scaled, learning_rate=learning_rate
-            )  # without the averaging of ASGD
+            Optimizer.step(self.optimizer, scaled, learning_rate=learning_rate)  # without the averaging
 
     def _average(self, tables: list[Table], name: str, piece: slice) -> float:
         del tables
-        if isinstance(self.optimizer, ASGD):
+        if isinstance(self.optimizer, Averaging):
             average = self.optimizer.averages[name].reshape(-1)[piece]
-            step_average(
-                average, self.optimizer.parameters[name].reshape(-1)[piece], 1 / self.optimizer.averaged
-            )
+            weights = self.optimizer.parameters[name].reshape(-1)[piece]
+            step_average(average, weights, self.optimizer.share())
         return 0.0
 
     def _share_out(
