@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from artifact.cells import CELLS, Cell, Floats, check_shape, take, widen
 from artifact.errors import Corrupt, Unsupported
 from artifact.pieces import ALONE, Crew, Piece
+from artifact.products import multiply, multiply_transposed
 from artifact.word_projections import WordProjections
 
 MAX_LAYERS = 64
@@ -85,6 +86,7 @@ class Network:
                 )
             self._embedding = widen(self._embedding)
             self._output = self._embedding.T
+        self._is_tied = "output" not in weights
         self._words = WordProjections(self._embedding, self._layers[0])
         known = {"embedding", "output", "output_bias", "counts"}
         known |= {
@@ -177,7 +179,10 @@ class Network:
         scores = np.empty((len(hs), self.vocab_size), dtype=np.float32)
 
         def score(words: slice) -> None:
-            np.matmul(hs, self._output[:, words], out=scores[:, words])
+            if self._is_tied:
+                multiply_transposed(hs, self._embedding[words], out=scores[:, words])
+            else:
+                multiply(hs, self._output[:, words], out=scores[:, words])
 
         # More pieces than hands, since some may come late.
         pieces = 1 if crew.hands == 1 else _PIECES_A_HAND * crew.hands

@@ -5,11 +5,14 @@ import math
 
 import numpy as np
 import pytest
+from engines.test_gpu_compiling import compile_with_nvrtc, find_nvrtc
 from language.emulated_training import COMPILER, EmulatedLanguageDevice
 
 from trainer.backend import Backend, numpy_backend
+from trainer.engines.language.gpu_device import training_program
 from trainer.engines.language.gpu_engine import GpuToolbox, gpu_engine, warm_up
-from trainer.engines.language.gpu_layers import GpuOutput, WordRows
+from trainer.engines.language.gpu_layers import GpuOutput, WordRows, sum_columns
+from trainer.engines.language.gpu_products import multiply_aligned
 from trainer.engines.language.gpu_training import GraphTrainer
 from trainer.language_optimizers import ASGD
 from trainer.language_recipes import RnnlmSettings
@@ -147,7 +150,8 @@ def compare(plain, other, *, tolerance=1e-4):
         assert found.best == expected.best
     for name, table in plain.parameters.items():
         found = other.backend.to_numpy(other.parameters[name])
-        np.testing.assert_allclose(found, table, rtol=2e-3, atol=1e-4, err_msg=name)
+        expected = plain.backend.to_numpy(table)
+        np.testing.assert_allclose(found, expected, rtol=2e-3, atol=1e-4, err_msg=name)
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -335,6 +339,48 @@ def test_output(device, tied, rows_at_once, size, hidden, monkeypatch):
         np.testing.assert_allclose(device.backend.to_numpy(gradient), expected, rtol=1e-4, atol=2e-6)
 
 
+@pytest.mark.parametrize("turned", ["", "a", "b", "out", "a b out"])
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize(("rows", "depth", "columns"), [(6, 7, 9), (8, 4, 12), (1, 5, 3)])
+def test_products_of_what_is_not_aligned(device, monkeypatch, turned, add, rows, depth, columns):
+    monkeypatch.setattr("trainer.engines.language.gpu_products.LEAST", 0)
+    generator = np.random.default_rng(0)
+    shapes = {"a": (rows, depth), "b": (depth, columns), "out": (rows, columns)}
+    plain = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    on_device = {}
+    for name, array in plain.items():
+        if name in turned.split():
+            on_device[name] = device.backend.asarray(np.ascontiguousarray(array.T)).T
+        else:
+            on_device[name] = device.backend.asarray(array.copy())
+    seen = []
+
+    def multiply(a, b, out, *, add=False):
+        for each in (a, b, *(() if add else (out,))):
+            assert max(each.strides) % 16 == 0
+        seen.append(out.shape)
+        device.multiply(a, b, out, add=add)
+
+    expected = plain["a"].astype(np.float64) @ plain["b"] + (plain["out"] if add else 0)
+    with device.at_work():
+        multiply_aligned(device, multiply, **on_device, add=add)
+    found = device.backend.to_numpy(on_device["out"])
+    assert seen == [(rows, columns)]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("add", [False, True])
+@pytest.mark.parametrize("rows", [1, 31, 700])
+def test_sums_of_columns(device, rows, add):
+    generator = np.random.default_rng(rows)
+    matrix, out = (generator.standard_normal(shape).astype(np.float32) for shape in ((rows, 70), 70))
+    on_device = [device.backend.asarray(each.copy()) for each in (matrix, out)]
+    with device.at_work():
+        sum_columns(device, *on_device, add=add)
+    expected = matrix.sum(axis=0, dtype=np.float64) + (out if add else 0)
+    np.testing.assert_allclose(device.backend.to_numpy(on_device[1]), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("count", [1, 33, 200])
 def test_the_gradient_of_an_embedding_is_one_row_for_each_word(device, count):
     generator = np.random.default_rng(count)
@@ -393,7 +439,7 @@ def test_warming_up_changes_nothing(device):
 def test_single_steps_do_what_the_whole_loops_do(gpu, cell):
     from trainer.engines.language.gpu_cupy import CupyLanguageDevice
 
-    loops, steps = (CupyLanguageDevice(persistent=persistent) for persistent in (True, False))
+    loops, steps = (CupyLanguageDevice(loops=each) for each in ("whole", "steps"))
     compare(train(make_learner(steps, cell=cell)), train(make_learner(loops, cell=cell)))
 
 
@@ -404,3 +450,12 @@ def test_rounded_products_are_near(gpu, precision):
 
     plain, other = train(make_learner(None)), train(make_learner(CupyLanguageDevice(precision=precision)))
     assert other.epochs[-1].valid_perplexity == pytest.approx(plain.epochs[-1].valid_perplexity, rel=0.02)
+
+
+@pytest.mark.parametrize("architecture", ["sm_80", "sm_90"])
+def test_the_kernels_compile_without_a_warning(architecture):
+    library, program = find_nvrtc(), training_program()
+    if library is None:
+        pytest.skip("NVRTC is not found to compile the kernels with")
+    options = [*program.options, f"--gpu-architecture={architecture}"]
+    assert not compile_with_nvrtc(library, program.source, options)

@@ -29,6 +29,7 @@ extern "C" int emulate(const char* name, int grid, unsigned order, int count, vo
     TRY(sum_rows);
     TRY(add_rows);
     TRY(spread_bias);
+    TRY(copy_rows);
     TRY(sum_columns);
     TRY(drop_values);
     TRY(drop_words);

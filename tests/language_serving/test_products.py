@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from artifact.products import multiply
+from artifact.products import multiply, multiply_transposed
 
 ROWS = [1, 2, 3, 4, 7, 16, 24, 25]
 
@@ -16,6 +16,16 @@ def test_a_product_of_any_number_of_rows_is_the_product(rows, shape):
     assert got.dtype == np.float32
     expected = x.astype(np.float64) @ w.astype(np.float64)
     np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6 * shape[0])
+    wide = np.full((rows, shape[1] + 9), np.nan, dtype=np.float32)
+    for multiply_into in (
+        lambda out: multiply(x, w, out=out),
+        lambda out: multiply_transposed(x, np.ascontiguousarray(w.T), out=out),
+    ):
+        wide[:] = np.nan
+        multiply_into(wide[:, 4:-5])
+        np.testing.assert_allclose(wide[:, 4:-5], expected, rtol=0, atol=2e-6 * shape[0])
+        assert np.isnan(wide[:, :4]).all()
+        assert np.isnan(wide[:, -5:]).all()
 
 
 @pytest.mark.parametrize("rows", ROWS)

@@ -14,9 +14,12 @@ from trainer.backend import Array, choose
 from trainer.engines.language.cublas import Cublas
 from trainer.engines.language.gpu_cells import GpuCells
 from trainer.engines.language.gpu_device import THREADS, Cells, training_program
+from trainer.engines.language.gpu_products import multiply_aligned
 from trainer.engines.language.gpu_steps import StepCells
 from trainer.engines.programs import load_function
 
+MOST_LANES = 32
+"""That ``GpuCells`` are better at, where products are not those of float32."""
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
 
 
@@ -25,17 +28,19 @@ class CupyLanguageDevice:
 
     threads = THREADS
 
-    def __init__(self, *, precision: str = "float32", persistent: bool = True) -> None:
-        """``precision`` as in ``Cublas``; without ``persistent`` the time loops are made of single steps."""
+    def __init__(self, *, precision: str = "float32", loops: str = "auto") -> None:
+        """``precision`` as in ``Cublas``; ``loops``: "whole" and "steps" for ``GpuCells`` and ``StepCells``, or "auto"."""
         self.backend = choose("gpu")
         self._cupy = cupy = self.backend.xp
         # Not a non-blocking one: it takes its turn with the default stream, on which the learner copies weights.
         self._stream = cupy.cuda.Stream()
         self._scratch, self._lasting = cupy.cuda.MemoryPool(), cupy.cuda.MemoryPool()
         self._blas = Cublas(cupy, self._stream, precision=precision)
+        self._choose = loops == "auto"
+        self._aligned = precision != "float32"
         self._program = training_program(self.threads)
         self._functions: dict[str, Any] = {}
-        self._loops: GpuCells | None = GpuCells() if persistent else None
+        self._loops: GpuCells | None = None if loops == "steps" else GpuCells()
         self._most_scratch = 0
 
     @contextmanager
@@ -59,14 +64,19 @@ class CupyLanguageDevice:
         self._copy(target.data.ptr, source.data.ptr, source.nbytes, _DEVICE_TO_DEVICE)
 
     def multiply(self, a: Array, b: Array, out: Array, *, add: bool = False) -> None:
-        self._blas.multiply(a, b, out, add=add)
+        if self._aligned:
+            multiply_aligned(self, self._blas.multiply, a, b, out, add=add)
+        else:
+            self._blas.multiply(a, b, out, add=add)
 
     def launch(self, kernel: str, blocks: int, arguments: Sequence[Any]) -> None:
         function = self._functions.get(kernel) or self._find(kernel)
         function((blocks,), (self.threads,), tuple(arguments))
 
     def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
-        if self._loops is not None:
+        # Many lanes are worth the tensor cores, which the whole loops do not use.
+        many = self._choose and self._aligned and lanes > MOST_LANES
+        if self._loops is not None and not many:
             with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
                 self._loops.prepare(kind, size=size, lanes=lanes, backward=backward)
                 return self._loops

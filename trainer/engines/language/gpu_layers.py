@@ -20,6 +20,8 @@ from trainer.layers.penalties import Penalties
 from trainer.layers.time import TimeEmbedding, flatten
 
 SCORE_BYTES = 1 << 30
+ROWS_AT_ONCE = 256
+"""That one thread block adds up."""
 
 
 @dataclass(frozen=True)
@@ -213,5 +215,16 @@ class GpuOutput:
 def sum_columns(device: LanguageDevice, matrix: Array, out: Array, *, add: bool = False) -> None:
     """``out`` [N] becomes the sum of the rows of ``matrix`` [M, N], with ``add`` in addition to what it is."""
     rows, columns = matrix.shape
-    numbers = (np.int32(rows), np.int32(columns), np.int32(add))
-    device.launch("sum_columns", -(-columns // 32), (matrix, out, *numbers))
+    parts = -(-rows // ROWS_AT_ONCE)
+    if parts > 1:
+        sums = device.empty((parts, columns))
+        _sum_parts(device, matrix, sums, height=ROWS_AT_ONCE, add=False)
+        matrix = sums
+    _sum_parts(device, matrix, out, height=len(matrix), add=add)
+
+
+def _sum_parts(device: LanguageDevice, matrix: Array, out: Array, *, height: int, add: bool) -> None:
+    rows, columns = matrix.shape
+    numbers = (np.int32(rows), np.int32(columns), np.int32(height), np.int32(add))
+    blocks = -(-columns // 32) * -(-rows // height)
+    device.launch("sum_columns", blocks, (matrix, out, *numbers))

@@ -68,17 +68,28 @@ extern "C" __global__ void spread_bias(const float* bias, float* out, uint32 siz
     if (i < size) out[i] = bias[i % width];
 }
 
-// out[j] = the sum of column j of `matrix` [rows, columns], 32 columns to a thread block; with `add` beside what it was.
-extern "C" __global__ void sum_columns(const float* matrix, float* out, int rows, int columns, int add) {
+// A matrix of rows of `width`, which begin `from` apart, becomes one whose rows begin `to` apart; size: without the gaps.
+extern "C" __global__ void copy_rows(const float* source, float* target, uint32 size, uint32 width, uint32 from, uint32 to) {
+    uint32 i = blockIdx.x * THREADS + threadIdx.x;
+    if (i < size) target[static_cast<uint64>(i / width) * to + i % width] = source[static_cast<uint64>(i / width) * from + i % width];
+}
+
+// out[k, j] = the sum of column j of rows k * height .. (k + 1) * height of `matrix` [rows, columns], 32 columns to a thread
+// block; with `add` beside what it was.
+extern "C" __global__ void sum_columns(const float* matrix, float* out, int rows, int columns, int height, int add) {
     __shared__ float sums[THREADS];
-    int lane = threadIdx.x % 32, group = threadIdx.x / 32, column = blockIdx.x * 32 + lane;
+    int groups = (columns + 31) / 32, part = blockIdx.x / groups;
+    int lane = threadIdx.x % 32, group = threadIdx.x / 32, column = blockIdx.x % groups * 32 + lane;
+    int stop = min(rows, (part + 1) * height);
     float sum = 0.f;
     if (column < columns)
-        for (int i = group; i < rows; i += THREADS / 32) sum += matrix[static_cast<long long>(i) * columns + column];
+        for (int i = part * height + group; i < stop; i += THREADS / 32)
+            sum += matrix[static_cast<long long>(i) * columns + column];
     sums[threadIdx.x] = sum;
     __syncthreads();
     if (group == 0 && column < columns) {
         for (int k = 1; k < THREADS / 32; ++k) sum += sums[32 * k + lane];
-        out[column] = add ? out[column] + sum : sum;
+        float* to = out + static_cast<long long>(part) * columns + column;
+        *to = add ? *to + sum : sum;
     }
 }
