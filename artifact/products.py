@@ -58,8 +58,8 @@ def multiply_transposed(x: Floats, w: Floats, *, out: Floats) -> None:
 
 def _is_tiled(x: Floats, w: Floats) -> bool:
     """Whether ``x`` has few rows, but too many for their product with ``w`` to be small."""
-    rows, inner = x.shape
-    return 1 < rows <= _MOST_ROWS and rows * inner * _TILE <= _SMALL < rows * int(w.size)
+    rows = len(x)
+    return 1 < rows <= _MOST_ROWS and _TILE * x.size <= _SMALL < rows * w.size
 
 
 def _tile_rows(matrix: Floats, tiles: int) -> Floats:
