@@ -12,6 +12,8 @@ from trainer.language_recipes import RECIPES, RnnlmSettings
 from trainer.options import Arguments
 
 MODEL = "rnnlm"
+PLACES = ("device", "precision")
+"""What an interrupted training may go on with otherwise: it says where something is computed, not what."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,17 @@ class LanguageSetup:
             raise Corrupt(f"the checkpoint's settings cannot be read: {error}") from None
 
     def go_on(self, saved: LanguageSetup, arguments: Arguments) -> LanguageSetup:
-        """``saved``, if nothing that was asked for contradicts it. Raises InputError naming the first option that does."""
+        """``saved``, if nothing that was asked for contradicts it. Raises InputError naming the first option that does.
+
+        ``PLACES`` that were asked for take the place of those before.
+        """
         asked, before = self.to_json(), saved.to_json()
         for key, value in before.items():
-            if arguments.given(key) and asked[key] not in (value, "auto"):
+            if key not in PLACES and arguments.given(key) and asked[key] not in (value, "auto"):
                 raise InputError(
                     f"--resume: --{key.replace('_', '-')} is {asked[key]}, but the interrupted training has {value}"
                 )
-        return saved
+        precision = self.settings.precision if arguments.said("precision") else saved.settings.precision
+        settings = dataclasses.replace(saved.settings, precision=precision)
+        device = self.device if arguments.said("device") else saved.device
+        return dataclasses.replace(saved, settings=settings, device=device)

@@ -7,8 +7,11 @@ import pytest
 
 from artifact.store import Store
 from trainer.checkpoint import Checkpoints
+from trainer.commands.rnnlm import RNNLM_OPTIONS
 from trainer.language_recipes import RECIPES, RnnlmSettings, recipe_options
+from trainer.language_setup import LanguageSetup
 from trainer.models.rnnlm_learner import RnnlmLearner
+from trainer.options import resolve
 
 
 @contextmanager
@@ -143,6 +146,20 @@ def test_resuming_refuses_what_contradicts(train, texts):
     refuse(train("--resume", "--hidden", 17), "--hidden is 17", "16")
     refuse(train("--resume", "--valid", texts[1]), "not the texts")
     refuse(train("--resume", text=texts[2]), "not the texts")
+
+
+@pytest.mark.parametrize("asked", [{}, {"device": "cpu", "precision": "float32"}, {"device": "auto"}])
+def test_resuming_elsewhere_contradicts_nothing(asked):
+    """What began on a GPU may go on without one, if that is said."""
+    given = {"name": "farm", "store": "store"}
+    began = LanguageSetup.from_arguments(
+        resolve(RNNLM_OPTIONS, flags={**given, "device": "gpu", "precision": "tf32"}, environment={})
+    )
+    arguments = resolve(RNNLM_OPTIONS, flags={**given, **asked}, environment={})
+    goes_on = LanguageSetup.from_arguments(arguments).go_on(began, arguments)
+    assert goes_on.device == asked.get("device", "gpu")
+    assert goes_on.settings.precision == asked.get("precision", "tf32")
+    assert goes_on.settings.hidden == began.settings.hidden
 
 
 def test_word_vectors_are_not_gone_on_with(train, run, texts, tmp_path):

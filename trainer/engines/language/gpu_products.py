@@ -10,7 +10,7 @@ from trainer.backend import Array
 from trainer.engines.language.gpu_device import LanguageDevice, count_blocks
 
 FOUR = 4  # float32 values in 16 bytes
-LEAST = 1 << 16
+LEAST = 1 << 18
 """Values of a matrix that are worth a copy."""
 
 
