@@ -18,17 +18,21 @@ from artifact.neighbours import NeighbourTable
 from artifact.search import Search
 from artifact.weights import map_tensors
 from trainer.console import format_seconds
-from trainer.engines.gpu_neighbours import NeighbourDevice, select_neighbours
+from trainer.engines import gpu_neighbours
+from trainer.engines.gpu_neighbours import NeighbourDevice
+from trainer.engines.selection import Selected
 from trainer.recipes import available_threads
 
 DEFAULT_COUNT = 50
 """How many neighbours a word has unless told otherwise."""
-MOST_FLOPS = 1e12
-"""Multiplications and additions that are done unasked: seconds on two cores. At 100 dimensions, 70,000 words."""
+MOST_FLOPS = 2e12
+"""Multiplications and additions that are done unasked: seconds on two cores. At 100 dimensions, 100,000 words."""
 MOST_GPU_FLOPS = 1e14
 """The same on a GPU. At 100 dimensions, 700,000 words."""
 _WORTH_A_GPU = 5e10
 """Multiplications and additions that cores do before a GPU has started."""
+_WORTH_COMPILING = 2e9
+"""The same that a search, which needs no compiling, does in less than a second. At 100 dimensions, 3,000 words."""
 _WORDS_AT_ONCE = 256
 
 Report = Callable[[int, int], object]
@@ -145,14 +149,18 @@ def compute_neighbours(
     """
     V, D = vectors.shape
     started = time.perf_counter()
-    if gpu is None:
-        ids, scores = np.empty((V, count), dtype=np.int32), np.empty((V, count), dtype=np.float32)
-        left = np.arange(V)
+    threads = threads or available_threads()
+    if gpu is not None:
+        found = gpu_neighbours.select_neighbours(vectors, norms, count, gpu, progress=progress)
+    elif count_flops(V, D) < _WORTH_COMPILING:
+        found = Selected.nothing(V, count)
     else:
-        found = select_neighbours(vectors, norms, count, gpu, progress=progress)
-        ids, scores, left = found.ids, found.cosines, found.crowded
-    if len(left):
-        _search(Search(vectors, norms), left, ids, scores, progress=progress, threads=threads)
+        from trainer.engines.cpu_neighbours import select_neighbours
+
+        found = select_neighbours(vectors, norms, count, progress=progress, threads=threads)
+    ids, scores = found.ids, found.cosines
+    if len(found.crowded):
+        _search(Search(vectors, norms), found.crowded, ids, scores, progress=progress, threads=threads)
     seconds = time.perf_counter() - started
     gflops = count_flops(V, D) / max(seconds, 1e-9) / 1e9
     return Computed(NeighbourTable(ids, scores), seconds, gflops, "cpu" if gpu is None else "gpu")
@@ -165,7 +173,7 @@ def _search(
     scores: NDArray[np.float32],
     *,
     progress: Report,
-    threads: int | None,
+    threads: int,
 ) -> None:
     """Fill in the ``rows`` of ``ids`` and ``scores`` [V, N]."""
     V, count = ids.shape
@@ -180,7 +188,7 @@ def _search(
     # Each thread has rows of its own, and selects while others multiply: better than threads within one product.
     with (
         threadpool_limits(1, user_api="blas"),
-        ThreadPoolExecutor(threads or available_threads(), "neighbours") as pool,
+        ThreadPoolExecutor(threads, "neighbours") as pool,
     ):
         try:
             futures = [pool.submit(fill, start) for start in range(0, len(rows), _WORDS_AT_ONCE)]

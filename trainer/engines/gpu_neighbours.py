@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artifact.errors import InputError
 from trainer.engines.programs import Program
+from trainer.engines.selection import Selected
 
 SOURCE = Path(__file__).parent / "neighbours.cu"
 CAPACITIES = (4_096, 8_192, 16_384)
@@ -84,16 +85,6 @@ class NeighbourDevice(Protocol):
 
     def download(self, array: Any, target: NDArray[Any]) -> None:
         """Copy to main memory when all that was started before is done, and wait."""
-
-
-@dataclass(frozen=True)
-class Selected:
-    """``ids`` and ``cosines`` [V, N], best first, -1 and 0 where there are no more."""
-
-    ids: NDArray[np.int32]
-    cosines: NDArray[np.float32]
-    crowded: NDArray[np.intp]
-    """Rows for which so many others are within rounding of each other that nothing was selected."""
 
 
 def select_neighbours(
