@@ -33,10 +33,20 @@ __device__ __forceinline__ uint64 hash_place(uint64 value) {  // sampling.mix
     return value ^ (value >> 31);
 }
 
-// A number below 2^32 for the i-th value of a place where something is drawn.
-__device__ __forceinline__ uint32 draw(uint64 key, int place, uint64 i) {
-    return static_cast<uint32>(hash_place(hash_place(key + (place + 1) * DRAW_STEP) + i * DRAW_STEP) >> 32);
-}
+// What is drawn at a place of a block, two values to a hash.
+struct Draws {
+    uint64 key;
+
+    __device__ __forceinline__ Draws(uint64 block, int place) : key(hash_place(block + (place + 1) * DRAW_STEP)) {}
+
+    // Values 2 * pair and 2 * pair + 1, the first in the upper half.
+    __device__ __forceinline__ uint64 pair(uint32 pair) const { return hash_place(key + pair * DRAW_STEP); }
+
+    // The i-th, a number below 2^32.
+    __device__ __forceinline__ uint32 single(uint32 i) const {
+        return static_cast<uint32>(pair(i / 2) >> (i % 2 ? 0 : 32));
+    }
+};
 
 // The same sum or maximum for all threads. `parts` has room for a value of every warp.
 __device__ __forceinline__ float add_up(float value, float* parts) {
