@@ -18,7 +18,6 @@ SPECIFIC_OPTIONS = {
     "shared_negatives",
     "context_gradient",
     "gpus",
-    "table_dtype",
 }
 
 
@@ -93,7 +92,7 @@ WORD_VECTOR_ENGINES = (
         build=_build_on_gpu,
         devices=("gpu",),
         subwords=True,
-        own_options=("shared_negatives", "context_gradient", "gpus", "table_dtype"),
+        own_options=("shared_negatives", "context_gradient", "gpus"),
         require=_require_gpus,
     ),
     Engine(
@@ -128,7 +127,7 @@ def choose_engine(
     device that is asked for and is not there.
     """
     _refuse_idle(settings, asked)
-    if device == "auto" and not {"gpus", "table_dtype"}.isdisjoint(asked):
+    if device == "auto" and "gpus" in asked:
         device = "gpu"
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:
