@@ -28,13 +28,10 @@ class Staleness:
         kept = counts * (material.keep / 2.0**32)
         words = kept / max(kept.sum(), 1e-300)
         drawn = counts**0.75
-        if subwords is None:
-            rows = words
-        else:  # a row counts in a word's vector by its share of the mean
-            numbers = np.diff(subwords.starts)
-            rows = np.bincount(
-                subwords.rows, weights=np.repeat(words / numbers, numbers), minlength=subwords.height
-            )
+        rows = words
+        if subwords is not None:  # a word's vector moves with all its rows, each of which others move as well
+            each = np.repeat(words, np.diff(subwords.starts))
+            rows = np.bincount(subwords.rows, weights=each, minlength=subwords.height)
         weight = settings.window + 1.0  # of a window in all
         pairs, returned = (
             (weight, 1.0) if settings.model == "skipgram" else (1.0, weight * settings.context_gradient)
