@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from artifact.search import Search
-from trainer.engines.cpu_neighbours import BLOCK, select_neighbours
-from trainer.engines.neighbour_kernels import find_nth
+from trainer.engines import cpu_neighbours
+from trainer.engines.cpu_neighbours import BLOCK, _Search, select_neighbours
+from trainer.engines.neighbour_kernels import ANY_SCORE, find_nth
 
 
 def select(vectors, count, *, threads=1, progress=lambda _done, _of: None):
@@ -41,6 +42,28 @@ def test_what_is_selected_is_what_a_search_finds(words, dim, count, rising, seed
 @pytest.mark.parametrize("words", [BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 31, 2 * BLOCK + 33])
 def test_blocks_at_the_edge_are_whole(words):
     assert not len(compare(make_vectors(words, 24), 40, threads=2).crowded)
+
+
+def test_thresholds_that_were_guessed_lose_nothing(monkeypatch):
+    monkeypatch.setattr(cpu_neighbours, "_SAMPLE", 128)
+    vectors = make_vectors(3_000, 20)
+    for kind in (vectors, np.sort(vectors, axis=0)):  # the nearest of sorted ones lie beside each other
+        assert not len(compare(kind, 10, threads=2).crowded)
+    search = _Search(vectors, measure_norms(vectors), 10)
+    sample, nth = search.choose_sample()
+    search.guess(0, sample, nth)
+    assert np.isinf(search.thresholds[5])
+    guessed = np.delete(search.thresholds[:BLOCK], 5)
+    assert guessed.min() > 0
+    assert (search.thresholds[BLOCK:] == ANY_SCORE).all()
+
+
+def test_rows_that_a_guess_leaves_with_too_few_are_named(monkeypatch):
+    monkeypatch.setattr(cpu_neighbours, "_SAMPLE", 128)
+    monkeypatch.setattr(_Search, "choose_sample", lambda search: (search.units[:64], 1))  # each finds itself
+    found = compare(make_vectors(1_200, 20), 10)
+    assert set(range(64)) - {5} <= set(found.crowded.tolist())
+    assert len(found.crowded) < 1_200
 
 
 def test_many_are_wanted():

@@ -12,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from trainer.engines.neighbour_kernels import ANY_SCORE, decide_rows, take_block
+from trainer.engines.neighbour_kernels import ANY_SCORE, decide_rows, guess_thresholds, take_block
 from trainer.engines.selection import Selected
 
 BLOCK = 512
 """Rows and columns of a block: its scores are a mebibyte, which a core's own cache holds."""
 _LEAST_ROOM = 64
 _PART = 65_536
+_SAMPLE = 1_024
+"""Rows that first thresholds are guessed from, where there are many more."""
 
 
 class _Search:
@@ -48,10 +50,29 @@ class _Search:
         self.own = threading.local()
         self.stopped = False
 
+    def choose_sample(self) -> tuple[NDArray[np.float32], int] | None:
+        """Some rows, and which of the scores with them is in all likelihood below the last that is wanted; None for few.
+
+        Of the ``count`` nearest rows about s = count * _SAMPLE / V are among the sample. That as many as s + 6 √s + 5 are
+        happens to one row in millions, which then finds too few and is left out.
+        """
+        live = np.flatnonzero(self.live)
+        share = self.count * _SAMPLE / max(len(live), 1)
+        nth = int(share + 6 * share**0.5 + 6)  # the row itself may be in the sample
+        if len(live) < 8 * _SAMPLE or nth > _SAMPLE // 8:
+            return None
+        chosen = np.random.default_rng(0).choice(live, _SAMPLE, replace=False)
+        return self.units[chosen], nth
+
+    def guess(self, tile: int, sample: NDArray[np.float32], nth: int) -> None:
+        """The thresholds of a tile of rows."""
+        rows = slice(tile * BLOCK, (tile + 1) * BLOCK)
+        guess_thresholds(self.units[rows] @ sample.T, nth, self.slack, self.thresholds[rows])
+
     def take_tile(self, tile: int) -> int:
         """All products of a tile of rows with itself and those after it; returns how many scores those are."""
         if not hasattr(self.own, "scores"):
-            self.own.scores = np.empty((BLOCK, BLOCK), np.float32)
+            self.own.scores = np.empty(BLOCK * BLOCK, np.float32)
             self.own.scratch = np.empty(self.scores.shape[1], np.float32)
         mine = self.units[tile * BLOCK : (tile + 1) * BLOCK]
         done = 0
@@ -59,7 +80,7 @@ class _Search:
             if self.stopped:
                 break
             theirs = self.units[other * BLOCK : (other + 1) * BLOCK]
-            block = self.own.scores.reshape(-1)[: len(mine) * len(theirs)].reshape(len(mine), len(theirs))
+            block = self.own.scores[: len(mine) * len(theirs)].reshape(len(mine), len(theirs))
             np.matmul(mine, theirs.T, out=block)
             # Always the earlier one first, so that no two wait for each other.
             with self.locks[tile], self.locks[other] if other > tile else nullcontext():
@@ -118,6 +139,8 @@ def select_neighbours(
     progress(0, V)
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads, "neighbours") as pool:
         try:
+            if (chosen := search.choose_sample()) is not None:
+                list(pool.map(lambda tile: search.guess(tile, *chosen), range(search.tiles)))
             done = 0
             for future in as_completed([pool.submit(search.take_tile, tile) for tile in range(search.tiles)]):
                 done += future.result()
@@ -127,4 +150,5 @@ def select_neighbours(
             search.stopped = True
             pool.shutdown(wait=True, cancel_futures=True)
     progress(V, V)
-    return Selected(ids, cosines, np.flatnonzero(search.counts < 0))
+    starved = search.live & (search.counts < min(count, int(search.live.sum()) - 1))
+    return Selected(ids, cosines, np.flatnonzero(starved))

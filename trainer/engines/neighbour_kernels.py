@@ -43,6 +43,17 @@ def find_nth(values: Any, count: int, nth: int) -> Any:
 
 
 @compiled
+def guess_thresholds(block: Any, nth: int, slack: Any, thresholds: Any) -> None:
+    """The ``nth`` best of each row of ``block`` [n, m] of scores, which ends in another order, less ``slack``.
+
+    ``thresholds`` [n] that are infinite stay.
+    """
+    for i in range(len(block)):
+        if np.isfinite(thresholds[i]):
+            thresholds[i] = np.float32(find_nth(block[i], block.shape[1], nth) - slack)
+
+
+@compiled
 def prune_row(
     row: int, wanted: int, slack: Any, thresholds: Any, scores: Any, ids: Any, counts: Any, scratch: Any
 ) -> None:
