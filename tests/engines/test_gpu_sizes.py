@@ -1,8 +1,9 @@
 """Tables of more numbers than 32 bits can count."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
-from engines.specification import make_corpus
 
 from trainer.engines import gpu as gpu_engine
 from trainer.engines.gpu import GpuLearner
@@ -21,10 +22,14 @@ def test_rows_behind_the_two_billionth_number_are_trained_and_no_others(gpu, mon
     start = np.full(dim, 0.01, np.float32)
     monkeypatch.setattr(gpu_engine, "first_inputs", lambda rows, *_: np.broadcast_to(start, (rows, dim)))
     used = np.array([0, 1, size // 2, size - 99_000, size - 2, size - 1])
-    lines = [np.random.default_rng(i).permutation(used).tolist() for i in range(200)]
-    learner = GpuLearner(
-        make_corpus(lines, size), WordVectorSettings(model=model, dim=dim, subsample=0, epochs=1), device
+    rng = np.random.default_rng(2)
+    corpus = SimpleNamespace(
+        token_ids=np.concatenate([rng.permutation(used) for _ in range(200)]).astype(np.int32),
+        line_starts=np.arange(0, 201 * len(used), len(used)),
+        counts=np.ones(size, np.int64),
     )
+    settings = WordVectorSettings(model=model, dim=dim, subsample=0, epochs=1)
+    learner = GpuLearner(corpus, settings, device)
     while not learner.finished():
         learner.advance()
     changed = []

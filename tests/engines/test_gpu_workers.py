@@ -6,6 +6,7 @@ from engines.emulated_device import COMPILER, EmulatedDevice, LazyDevice
 from engines.specification import make_two_topics, train
 
 from artifact.errors import InputError
+from trainer.engines import averaging
 from trainer.engines import gpu as gpu_engine
 from trainer.engines.averaging import count_touches, share_of_sum
 from trainer.engines.gpu import GpuLearner
@@ -73,6 +74,48 @@ def test_a_meeting_takes_the_sum_where_the_way_is_long_and_the_mean_where_each_h
             np.testing.assert_allclose(table, arrays[name] + share * changes[name].sum(axis=0), atol=2e-5)
 
 
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+@pytest.mark.parametrize("most_numbers", [1 << 25, 50])
+def test_every_row_goes_as_far_as_its_own_curvature_lets_it(folder, corpus, monkeypatch, model, most_numbers):
+    """Row by row in float64, with matrix functions in place of axes."""
+    monkeypatch.setattr(averaging, "MOST_NUMBERS", most_numbers)
+    learner = GpuLearner(corpus, thin(model=model), *[EmulatedDevice(folder) for _ in range(3)], blocks=1)
+    rng = np.random.default_rng(1)
+    arrays = {name: rng.normal(1, 1, table.shape) for name, table in learner.state()[0].items()}
+    changes = {name: rng.normal(size=(3, *table.shape)) for name, table in arrays.items()}
+    learner.restore({name: table.astype(np.float32) for name, table in arrays.items()}, learner.state()[1])
+    for number, worker in enumerate(learner.workers):
+        for name, change in changes.items():
+            worker.fill(name, (arrays[name] + change[number]).astype(np.float32))
+    learner._meetings.meet(4.0)
+    touches = count_touches(learner.workers[0].material, corpus.counts)
+    found, _ = learner.state()
+    # Window 2: nearness 1 and 2, twice; 5 negatives.
+    heard = {"cbow": (6 * (1 + 4) / (3 * 2), 1.0), "skipgram": (3 * 6, 3.0)}[model]
+    for (name, other), weight in zip(averaging.OTHER.items(), heard, strict=True):
+        shares = touches[other].astype(float) / touches[other].sum()
+        moment = (arrays[other] * shares[:, None]).T @ arrays[other]
+        if other == "input" and model == "cbow":
+            mean = shares @ arrays[other]
+            moment = np.outer(mean, mean) + 5 / (2 * 9) * (moment - np.outer(mean, mean))
+        for row, touched in enumerate(touches[name]):
+            stiffness = averaging.STIFFNESS * 4.0 * weight * float(touched) * moment
+            once, thrice = (np.eye(len(moment)) - exponential(-n * stiffness) for n in (1, 3))
+            expected = arrays[name][row] + changes[name][:, row].sum(axis=0) @ np.linalg.solve(
+                3 * once, thrice
+            )
+            np.testing.assert_allclose(found[name][row], expected, rtol=1e-3, atol=1e-4)
+
+
+def exponential(matrix):
+    """Of a matrix, by its series after halving it ten times."""
+    power = term = np.eye(len(matrix))
+    for n in range(1, 20):
+        term = term @ matrix / 1024 / n
+        power = power + term
+    return np.linalg.matrix_power(power, 1024)
+
+
 def test_a_meeting_is_what_quadratic_losses_would_do_one_after_the_other():
     """Gradient flow on h x² / 2, `workers` times from where the one before stopped, against as many at the same time."""
     for workers in (1, 2, 8):
@@ -133,15 +176,16 @@ def test_more_gpus_than_there_are_is_a_mistake(monkeypatch):
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("count", [2, 3])
-def test_copies_give_every_worker_of_a_gpu_the_sum(gpu, count):
+def test_copies_give_every_worker_of_a_gpu_the_sum(gpu, monkeypatch, count):
+    from trainer.engines import cupy_exchange
     from trainer.engines.cupy_device import CupyDevice
-    from trainer.engines.cupy_exchange import Copies
 
     devices = [CupyDevice() for _ in range(count)]
+    monkeypatch.setattr(cupy_exchange, "PART", 1000)
     exchange = devices[0].connect(devices)
-    assert isinstance(exchange, Copies)  # NCCL wants a device for each
+    assert isinstance(exchange, cupy_exchange.Copies)  # NCCL wants a device for each
     rng = np.random.default_rng(1)
-    for rows in (1, 1000, 400_000):
+    for rows in (1, 2, 1000):
         numbers = rng.integers(-9, 9, (count, rows, 100)).astype(np.float32)
         arrays = [device.zeros(numbers[0].shape, np.float32) for device in devices]
         for device, array, source in zip(devices, arrays, numbers, strict=True):

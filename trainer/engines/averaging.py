@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.engines.device import Exchange
-from trainer.engines.gpu_worker import PART, Material, Worker
+from trainer.engines.gpu_worker import Material, Worker
 from trainer.recipes import WordVectorSettings
 
 STIFFNESS = 0.4  # of an example, in place of p (1 - p): bench/averaging.py
+MOST_NUMBERS = 1 << 25  # of a table that are put together at once
 OTHER = {"input": "output", "output": "input"}
 
 
@@ -70,8 +71,10 @@ class Meetings:
             {name: worker.device.zeros(table.shape, table.dtype) for name, table in worker.tables.items()}
             for worker in workers
         ]
+        self._weights = {name: float(touches[name].sum()) for name in OTHER}
         self._touches = [{name: worker.upload(touches[name]) for name in OTHER} for worker in workers]
         self._moments: dict[str, NDArray[np.float64]] = {}
+        self._rows = max(1, MOST_NUMBERS // self._bases[0]["input"].shape[1])
 
     def begin(self) -> None:
         """Take the tables, which are the same everywhere, as what the workers part from."""
@@ -87,26 +90,26 @@ class Meetings:
         for name, other in OTHER.items():
             curvatures, directions = np.linalg.eigh(self._moments[other])
             stiffness = STIFFNESS * steps * weights[name] * np.maximum(curvatures, 0.0)
-            axes = [
-                [worker.upload(array.astype(np.float32)) for array in (stiffness, directions, directions.T)]
-                for worker in self._workers
-            ]
-            for start in range(0, len(self._bases[0][name]), PART):
-                self._join(name, slice(start, start + PART), axes)
+            packed = np.vstack([stiffness, directions, directions.T]).astype(np.float32)
+            axes = [worker.upload(packed) for worker in self._workers]
+            for start in range(0, len(self._bases[0][name]), self._rows):
+                self._join(name, slice(start, start + self._rows), axes)
         self._measure()
 
-    def _join(self, name: str, rows: slice, axes: Sequence[Sequence[Any]]) -> None:
-        """Put some rows of a table together; `axes` are, for each worker, their stiffness for one touch and the ways there and back."""
+    def _join(self, name: str, rows: slice, axes: Sequence[Any]) -> None:
+        """Put some rows of a table together; `axes`, on each device: stiffness for one touch, the ways to the axes and back."""
         changes = []
         for worker, bases in zip(self._workers, self._bases, strict=True):
             with worker.device.computing():
-                changes.append(worker.tables[name][rows].astype(np.float32) - bases[name][rows])
+                changes.append(worker.tables[name][rows] - bases[name][rows])
         self._exchange.add_up(changes)
-        for number, (along, there, back) in enumerate(axes):
-            worker, base = self._workers[number], self._bases[number][name]
+        width = changes[0].shape[1]
+        for number, worker in enumerate(self._workers):
+            base, touches = self._bases[number][name], self._touches[number][name]
+            along, there, back = axes[number][0], axes[number][1 : width + 1], axes[number][width + 1 :]
             with worker.device.computing():
-                share = share_of_sum(self._touches[number][name][rows, None] * along, len(self._workers))
-                base[rows] = base[rows] + ((changes[number] @ there) * share) @ back
+                share = share_of_sum(touches[rows, None] * along, len(self._workers))
+                base[rows] += ((changes[number] @ there) * share) @ back
                 worker.tables[name][rows] = base[rows]
 
     def _measure(self) -> None:
@@ -114,16 +117,14 @@ class Meetings:
         worker, bases, touches = self._workers[0], self._bases[0], self._touches[0]
         for name, base in bases.items():
             width = base.shape[1]
-            moment, total = np.zeros((width, width)), np.zeros(width)
-            weight = 0.0
-            for start in range(0, len(base), PART):
+            moment, mean = np.zeros((width, width)), np.zeros(width)
+            for start in range(0, len(base), self._rows):
                 with worker.device.computing():
-                    rows = base[start : start + PART].astype(np.float32)
-                    weights = touches[name][start : start + PART, None]
-                    parts = (rows * weights).T @ rows, (rows * weights).sum(axis=0), weights.sum()
-                found = [worker.device.read(part) for part in parts]
-                moment, total, weight = moment + found[0], total + found[1], weight + float(found[2])
-            moment, mean = moment / weight, total / weight
+                    rows = base[start : start + self._rows]
+                    weighted = rows * touches[name][start : start + self._rows, None]
+                    products, total = weighted.T @ rows, weighted.sum(axis=0)
+                moment += worker.device.read(products) / self._weights[name]
+                mean += worker.device.read(total) / self._weights[name]
             if (
                 name == "input" and self._settings.model == "cbow"
             ):  # hidden vectors are means of several words
