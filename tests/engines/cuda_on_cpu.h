@@ -26,13 +26,21 @@
 #endif
 
 #define __global__
+#define __host__
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define SHARED_MEMORY(name) float4* name = static_cast<float4*>(emulated::shared)
 
 struct alignas(16) float4 {
     float x, y, z, w;
+};
+struct float2 {
+    float x, y;
+};
+struct alignas(8) uint2 {
+    unsigned x, y;
 };
 struct dim3 {
     unsigned x = 0, y = 0, z = 0;
@@ -227,6 +235,18 @@ inline int __ffs(unsigned value) { return __builtin_ffs(static_cast<int>(value))
 inline int __clz(unsigned value) { return value ? __builtin_clz(value) : 32; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
 inline float4 __ldcg(const float4* address) { return *address; }
+
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
+
+inline float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
 
 template <class T>
 T atomicAdd(T* address, T value) {

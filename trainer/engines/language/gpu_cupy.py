@@ -29,7 +29,10 @@ class CupyLanguageDevice:
     threads = THREADS
 
     def __init__(self, *, precision: str = "float32", loops: str = "auto") -> None:
-        """``precision`` as in ``Cublas``; ``loops``: "whole" and "steps" for ``GpuCells`` and ``StepCells``, or "auto"."""
+        """``precision`` as in ``Cublas``; ``loops``: "whole" and "steps" for ``GpuCells`` and ``StepCells``, or "auto".
+
+        Whole loops multiply as ``precision`` says, or always in float32 where ``loops`` are "exact".
+        """
         self.backend = choose("gpu")
         self._cupy = cupy = self.backend.xp
         # Not a non-blocking one: it takes its turn with the default stream, on which the learner copies weights.
@@ -40,7 +43,9 @@ class CupyLanguageDevice:
         self._aligned = precision != "float32"
         self._program = training_program(self.threads)
         self._functions: dict[str, Any] = {}
-        self._loops: GpuCells | None = None if loops == "steps" else GpuCells()
+        self._loops: GpuCells | None = None
+        if loops != "steps":
+            self._loops = GpuCells(precision="float32" if loops == "exact" else precision)
         self._most_scratch = 0
 
     @contextmanager
@@ -74,9 +79,9 @@ class CupyLanguageDevice:
         function((blocks,), (self.threads,), tuple(arguments))
 
     def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
-        # Many lanes are worth the tensor cores, which the whole loops do not use.
+        # Many lanes are worth the tensor cores, where the whole loops cannot use them.
         many = self._choose and self._aligned and lanes > MOST_LANES
-        if self._loops is not None and not many:
+        if self._loops is not None and not (many and self._loops.precision == "float32"):
             with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
                 self._loops.prepare(kind, size=size, lanes=lanes, backward=backward)
                 return self._loops
