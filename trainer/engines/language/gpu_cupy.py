@@ -20,6 +20,9 @@ from trainer.engines.programs import load_function
 
 MOST_LANES = 32
 """That ``GpuCells`` are better at, where products are not those of float32."""
+TOO_LITTLE = (
+    "the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden, or use --device cpu"
+)
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
 
 
@@ -57,7 +60,7 @@ class CupyLanguageDevice:
         return self._cupy.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
-        with self._stream, self._cupy.cuda.using_allocator(self._lasting.malloc):
+        with self._stream, self._cupy.cuda.using_allocator(self._lasting.malloc), self._enough_memory():
             array = self._cupy.zeros(shape, dtype)
         self._stream.synchronize()
         return array
@@ -120,13 +123,21 @@ class CupyLanguageDevice:
         self._cupy.cuda.runtime.memcpyAsync(target, source, size, kind, self._stream.ptr)
 
     def _allocate(self, size: int) -> Any:
-        found = self._scratch.malloc(size)
+        with self._enough_memory():
+            found = self._scratch.malloc(size)
         held = self._scratch.total_bytes()
         if held < self._most_scratch:
             # CuPy gave memory back to make room: recorded steps may have been told to use it.
-            raise InputError("the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden")
+            raise InputError(TOO_LITTLE)
         self._most_scratch = held
         return found
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        try:
+            yield
+        except self._cupy.cuda.memory.OutOfMemoryError:
+            raise InputError(TOO_LITTLE) from None
 
     def _find(self, kernel: str) -> Any:
         cuda = self._cupy.cuda
