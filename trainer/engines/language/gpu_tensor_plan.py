@@ -7,9 +7,6 @@ from dataclasses import dataclass, replace
 
 from trainer.engines.language.gpu_cells_plan import CellLimits, CellPlan, round_up
 
-CHUNKS = (2, 3, 4, 6, 9, 12, 18, 24, 36)
-MOST_STAGES = 8
-ANSWER = 900  # clocks that memory takes to answer
 MOST_TILES = 24  # of 16 columns by 8 lanes that a warp sums up in registers
 
 
@@ -34,20 +31,31 @@ class TensorPlan(CellPlan):
         """This plan with its shared memory shared out; None where there is not enough."""
         rounds = -(-self.steps // self.splits)
         step_bytes = self.m_tiles * 512 * self.halves
-        least = max(self.stash_bytes, self.inbox_bytes)
-        found = []
-        for turns in sorted({-(-rounds // chunks) for chunks in CHUNKS}):
+        room = shared_bytes - self.inbox_bytes
+
+        def count(chunks: int) -> tuple[int, int, int]:
+            turns = -(-rounds // min(chunks, rounds))
             chunk = turns * self.splits
-            chunks = -(-self.steps // chunk)
-            for stages in range(2, min(MOST_STAGES, max(chunks, 2)) + 1):
-                kept, room = chunks, shared_bytes - max(stages * chunk * self.state_bytes, least)
-                if chunks * chunk * step_bytes > room:
-                    working = max(stages * chunk * (self.state_bytes + step_bytes), least)
-                    kept = min((shared_bytes - working) // (chunk * step_bytes), chunks - 1)
-                # More lanes at once are better than weights that are read at every step, which they share.
-                if kept >= 0 and (kept == chunks or self.lane_groups == 1):
-                    found.append(replace(self, turns=turns, stages=stages, kept=kept))
-        return min(found, key=TensorPlan.estimate_copying, default=None)
+            return turns, chunk, -(-self.steps // chunk)
+
+        for wished in (2, 3, 4, 6, 9, 12, 18, 24, 36):
+            turns, chunk, chunks = count(wished)
+            if chunks * chunk * step_bytes > room:
+                continue
+            for stages in range(min(4, max(chunks, 2)), 1, -1):
+                states = max(stages * chunk * self.state_bytes, self.stash_bytes)
+                if chunks * chunk * step_bytes + states <= room:
+                    return replace(self, turns=turns, stages=stages, kept=chunks)
+        if self.lane_groups > 1:
+            return None  # more lanes at once are better: they share the weights that are read at every step
+        for wished in (9, 12, 18, 24, 36):
+            turns, chunk, chunks = count(wished)
+            for stages in (3, 2):
+                working = max(stages * chunk * (self.state_bytes + step_bytes), self.stash_bytes)
+                kept = min((room - working) // (chunk * step_bytes), chunks - 1)
+                if kept >= 0:
+                    return replace(self, turns=turns, stages=stages, kept=kept)
+        return None
 
     @property
     def threads(self) -> int:
@@ -99,7 +107,7 @@ class TensorPlan(CellPlan):
     def shared_bytes(self) -> int:
         stage = self.splits * self.turns * self.state_bytes
         stage += self.chunk_bytes if self.streamed else 0
-        return self.kept * self.chunk_bytes + max(self.stages * stage, self.stash_bytes, self.inbox_bytes)
+        return self.kept * self.chunk_bytes + max(self.stages * stage, self.stash_bytes) + self.inbox_bytes
 
     @property
     def streamed(self) -> bool:
@@ -132,18 +140,20 @@ class TensorPlan(CellPlan):
         multiplying = rounds * -(-warps // 4) * m_own * n_own * self.terms * 6.4
         loading = rounds * warps * self.halves * (4 * m_own + 2 * n_own)
         computing = max(multiplying, loading) + rounds * 30
-        dealt = self.inbox_bytes / (128 if self.ranks == 1 else 32) + (0 if self.ranks == 1 else 700)
+        own_bytes = (
+            256 * self.halves * self.steps * self.n_tiles + (self.chunks - self.kept) * self.chunk_bytes
+        )
+        copying = max(own_bytes / 64, own_bytes * self.blocks / 3000)
+        dealt = self.inbox_bytes / (128 if self.ranks == 1 else 32) + (0 if self.ranks == 1 else 500)
         pairs = -(-self.lanes_at_once * self.units // 32)
-        adding = 4 * self.ranks * self.splits * self.sums * pairs
-        return 1.15 * max(computing, self.estimate_copying()) + dealt + adding + self.estimate_rest()
-
-    def estimate_copying(self) -> float:
-        """Clocks until all chunks have come: what is on its way comes in the time that memory takes to answer."""
-        state_bytes = 256 * self.halves * self.steps * self.n_tiles
-        own_bytes = state_bytes + (self.chunks - self.kept) * self.chunk_bytes
-        on_its_way = own_bytes * min((self.stages - 1) / self.chunks, 1)
-        waiting = ANSWER * (own_bytes / on_its_way - 1)
-        return ANSWER + max(waiting, own_bytes / 64, own_bytes * self.blocks / 3000) + 60 * self.chunks
+        adding = 1.5 * self.ranks * self.splits * self.sums * pairs
+        return (
+            1.15 * max(computing, copying)
+            + 0.3 * min(computing, copying)
+            + dealt
+            + adding
+            + self.estimate_rest()
+        )
 
 
 def enumerate_tensor_plans(

@@ -17,7 +17,7 @@ struct Room {
 struct Part {
     int group, first_lane, first_unit;
     int lanes;              // of the whole batch
-    float4 *kept, *stages;  // in shared memory
+    float4 *kept, *stages, *inbox;  // in shared memory
     float4* packed;
     float4* exchange;       // of its lanes, of even steps
     size_t turn;            // from there to that of odd steps
@@ -59,6 +59,7 @@ __device__ __forceinline__ Part find_part(const Room& room, float4* memory, int 
     part.lanes = lanes;
     part.kept = memory;
     part.stages = memory + KEPT_WEIGHTS;
+    part.inbox = memory + KEPT_WEIGHTS + WORK - INBOX;
     part.packed = room.packed + static_cast<size_t>(blockIdx.x) * PACKED;
     part.exchange = room.exchange + static_cast<size_t>(lane_group) * SHOWN;
     part.turn = static_cast<size_t>(lane_groups) * SHOWN;

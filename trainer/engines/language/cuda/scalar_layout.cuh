@@ -17,6 +17,7 @@ constexpr int SLOT = COLUMNS * ROW;                                 // float4s o
 constexpr int KEPT_WEIGHTS = KEPT * CHUNK_WEIGHTS;
 constexpr int PACKED = (CHUNKS - KEPT) * CHUNK_WEIGHTS;             // float4s that a thread block reads at every step
 constexpr int WORK = larger(STAGES * STAGE, SLOTS * SLOT);  // float4s beside the weights
+constexpr int INBOX = 0;
 constexpr int SHOWN = DEPTH * LANES4;                               // float4s that are exchanged at a step
 
 static_assert(SPLITS > 0 && SLOTS > 0 && RANKS == 1, "see recurrent.cu");

@@ -24,7 +24,8 @@ constexpr int PACKED = (CHUNKS - KEPT) * CHUNK_WEIGHTS;               // float4s
 constexpr int SHOWN_SUMS = BACKWARD ? GATES : 1;                    // numbers that a unit shows the others
 constexpr int STASH_ROW = LANES | 1;                                // floats
 constexpr int STASH = up(SHOWN_SUMS * UNITS * STASH_ROW, 4) / 4;    // float4s: what a thread block is about to show
-constexpr int WORK = larger(larger(STAGES * STAGE, STASH), INBOX);    // float4s beside the weights, used in turn
+constexpr int WORK = larger(STAGES * STAGE, STASH) + INBOX;           // float4s beside the weights
 constexpr int SHOWN = RANKS * STEPS * 8 * SHOWN_ROW;                  // float4s that are exchanged at a step
 
-static_assert((TERMS == 1 || TERMS == 3) && SPLITS > 0 && THREADS == 32 * SPLITS * M_WARPS * N_WARPS && GROUPS % RANKS == 0, "see recurrent.cu");
+static_assert(THREADS == 32 * SPLITS * M_WARPS * N_WARPS && GROUPS % RANKS == 0 && WORK > INBOX, "see recurrent.cu");
+static_assert(TERMS == 1 || TERMS == 3, "see recurrent.cu");

@@ -131,10 +131,9 @@ __device__ __forceinline__ void multiply_chunk(Tiles& tiles, const float4* state
     }
 }
 
-// Send each of the cluster's thread blocks what this one found for its units, in place of the stages; sums[i][s] becomes sum s of this thread's pair i.
+// Send each of the cluster's thread blocks what this one found for its units; sums[i][s] becomes sum s of this thread's pair i.
 __device__ __forceinline__ void deal(const Part& part, const Tiles& tiles, float (&sums)[PAIRS][SUMS]) {
     Corner corner = find_corner();
-    meet_cluster();  // what others send goes where their stages were
     int lane = threadIdx.x % 32, sender = part.group % RANKS * SPLITS + corner.split;
 #pragma unroll
     for (int m = 0; m < M_OWN; ++m)
@@ -142,7 +141,7 @@ __device__ __forceinline__ void deal(const Part& part, const Tiles& tiles, float
         for (int half = 0; half < 2; ++half) {
             int column = 16 * (corner.m + m) + 8 * half + lane / 4;
             if (column < RANKS * DEALT) {
-                float* inbox = reinterpret_cast<float*>(part.stages) + (sender * DEALT + column % DEALT) * INBOX_ROW;
+                float* inbox = reinterpret_cast<float*>(part.inbox) + (sender * DEALT + column % DEALT) * INBOX_ROW;
 #pragma unroll
                 for (int n = 0; n < N_OWN; ++n)
                     send(inbox + (corner.n + n) * 8 + lane % 4 * 2, column / DEALT,
@@ -150,7 +149,7 @@ __device__ __forceinline__ void deal(const Part& part, const Tiles& tiles, float
             }
         }
     meet_cluster();
-    const float* inbox = reinterpret_cast<const float*>(part.stages);
+    const float* inbox = reinterpret_cast<const float*>(part.inbox);
 #pragma unroll
     for (int i = 0; i < PAIRS; ++i) {
         int number = threadIdx.x + i * THREADS, row = find_row(number), column = find_column(number);
@@ -163,7 +162,6 @@ __device__ __forceinline__ void deal(const Part& part, const Tiles& tiles, float
                     sums[i][s] += inbox[(k * DEALT + s * UNITS + column) * INBOX_ROW + row];
         }
     }
-    __syncthreads();  // before anything else is written there
 }
 
 // This thread's sums for the states in `exchange`.
