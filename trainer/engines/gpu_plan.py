@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from artifact.errors import InputError
+from trainer.engines.programs import join_source
 from trainer.engines.sampling import PIECE
 from trainer.recipes import WordVectorSettings
 
@@ -109,11 +110,5 @@ class Plan:
 
 
 def read_source() -> str:
-    """kernels.cu with the files that it includes, for compilers that look for none."""
-    lines = []
-    for line in SOURCE.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.startswith("#include "):
-            included = SOURCE.parent / line.split('"')[1]
-            line = included.read_text(encoding="utf-8").replace("#pragma once\n", "")  # noqa: PLW2901
-        lines.append(line)
-    return "".join(lines)
+    """kernels.cu with the files that it includes."""
+    return join_source(SOURCE)

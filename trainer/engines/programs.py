@@ -35,6 +35,18 @@ class Program:
         return f"{digest[:32]}.{architecture}.cubin"
 
 
+def join_source(path: Path) -> str:
+    """A CUDA source with the files of ours that it includes, for compilers that look for none."""
+    parts = []
+    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+        if line.startswith("#include "):
+            included = path.parent / line.split('"')[1]
+            parts.append(included.read_text(encoding="utf-8").replace("#pragma once\n", ""))
+        else:
+            parts.append(line)
+    return "".join(parts)
+
+
 def find_cubin(program: Program, capability: str, folder: Path) -> Path | None:
     """What was compiled of ``program`` that runs on a device of a compute capability such as ``"90"``; None for nothing.
 

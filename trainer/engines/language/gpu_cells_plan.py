@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from trainer.engines.programs import join_source
+
 SOURCE = Path(__file__).parent / "recurrent.cu"
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 MEETING_BYTES = 128
@@ -139,12 +141,5 @@ def round_up(value: int, unit: int) -> int:
 
 
 def read_source() -> str:
-    """recurrent.cu with the files that it includes, for compilers that look for none."""
-    lines = []
-    for line in SOURCE.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.startswith("#include "):
-            included = SOURCE.parent / line.split('"')[1]
-            lines.append(included.read_text(encoding="utf-8").replace("#pragma once\n", ""))
-        else:
-            lines.append(line)
-    return "".join(lines)
+    """recurrent.cu with the files that it includes."""
+    return join_source(SOURCE)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.backend import Array, Backend
-from trainer.engines.programs import Program
+from trainer.engines.programs import Program, join_source
 
 SOURCE = Path(__file__).parent / "training.cu"
 THREADS = 256
@@ -119,12 +119,5 @@ def training_program(threads: int = THREADS) -> Program:
 
 
 def read_source() -> str:
-    """training.cu with the files that it includes, for compilers that look for none."""
-    lines = []
-    for line in SOURCE.read_text(encoding="utf-8").splitlines(keepends=True):
-        if line.startswith("#include "):
-            included = SOURCE.parent / line.split('"')[1]
-            lines.append(included.read_text(encoding="utf-8").replace("#pragma once\n", ""))
-        else:
-            lines.append(line)
-    return "".join(lines)
+    """training.cu with the files that it includes."""
+    return join_source(SOURCE)
