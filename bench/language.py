@@ -34,6 +34,7 @@ from trainer.models.rnnlm_learner import RnnlmLearner
 VOCABULARY, LANES = 10_000, 20
 BLOCKS = 1000  # of words, which come round
 AT_ONCE = 50  # blocks on a GPU that are timed together
+FEWEST = 4  # times that something is timed
 PLAIN = RnnlmSettings(initial="uniform", learning_rate=1.0)
 MODELS = {
     "RNN-100": replace(PLAIN, cell="rnn", hidden=100),
@@ -182,7 +183,7 @@ def measure(runner, seconds, at_once):
     if isinstance(runner, Torchs):
         runner.prepare()
     found, until = [], time.perf_counter() + seconds
-    while not found or time.perf_counter() < until:
+    while len(found) < FEWEST or time.perf_counter() < until:
         started = time.perf_counter()
         for _ in range(at_once):
             runner.step()
@@ -190,7 +191,7 @@ def measure(runner, seconds, at_once):
             runner.wait()
         found.append((time.perf_counter() - started) / at_once)
     runner.rest()
-    return found[1:] or found  # the first began with nothing under way
+    return found[1:]  # the first began with nothing under way
 
 
 def list_kinds(device, *, torch):
