@@ -1,5 +1,7 @@
 """The recurrent kernels compute what the plain layers compute: on the CPU, through grid_on_cpu.h, and on a GPU where there is one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from language.emulated_cells import COMPILER, EmulatedCellDevice
@@ -124,7 +126,8 @@ def compare(found, right, *, precision):
 
 def adopt(cells, cell, size, lanes, wanted):
     """The best plans of those that have what is wanted."""
-    for backward in (False, True):
+
+    def choose(backward):
         plans = rank_plans(
             cell,
             backward=backward,
@@ -133,10 +136,12 @@ def adopt(cells, cell, size, lanes, wanted):
             limits=cells.device.limits,
             precision=cells.precision,
         )
-        found = (
+        return next(
             plan for plan in plans if all(getattr(plan, name) == value for name, value in wanted.items())
         )
-        cells.adopt(next(found))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(cells.adopt, map(choose, (False, True))))
 
 
 @needs_compiler

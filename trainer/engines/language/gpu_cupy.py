@@ -18,8 +18,8 @@ from trainer.engines.language.gpu_products import multiply_aligned
 from trainer.engines.language.gpu_steps import StepCells
 from trainer.engines.programs import load_function
 
-MOST_LANES = 32
-"""That ``GpuCells`` are better at, where products are not those of float32."""
+MOST_STATES = 60_000
+"""Lanes times units up to which ``GpuCells`` are the faster ones, where products are not those of float32."""
 TOO_LITTLE = (
     "the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden, or use --device cpu"
 )
@@ -82,9 +82,8 @@ class CupyLanguageDevice:
         function((blocks,), (self.threads,), tuple(arguments))
 
     def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
-        # Many lanes are worth the tensor cores, where the whole loops cannot use them.
-        many = self._choose and self._aligned and lanes > MOST_LANES
-        if self._loops is not None and not (many and self._loops.precision == "float32"):
+        many = self._choose and self._aligned and lanes * size > MOST_STATES
+        if self._loops is not None and not many:
             with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
                 self._loops.prepare(kind, size=size, lanes=lanes, backward=backward)
                 return self._loops

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -87,6 +88,17 @@ class ScalarPlan(CellPlan):
         return 4 * self.splits * self.turns
 
     @property
+    def conflicts(self) -> float:
+        """How often a load of states is made again, since neighbouring threads want different rows of one bank."""
+        across, down = self.columns // self.tile_columns, self.tiled_lanes // self.tile_lanes
+        tries = 0
+        for first in range(0, 32, 8):
+            numbers = range(first, first + 8)
+            rows = {n // (across * down) * (self.tiled_lanes | 1) + n // across % down for n in numbers}
+            tries += max(Counter(row % 8 for row in rows).values())
+        return tries / 4
+
+    @property
     def chunks(self) -> int:
         return -(-self.depth // self.chunk)
 
@@ -141,7 +153,8 @@ class ScalarPlan(CellPlan):
         warps = self.threads / 32
         turns = -(-self.depth // (4 * self.splits))
         tile = self.tile_columns * self.tile_lanes
-        computing = 4 * warps * turns * max(tile, self.tile_columns + 4 * self.tile_lanes)
+        loads = self.tile_columns + 4 * self.tile_lanes * self.conflicts
+        computing = 4 * warps * turns * max(tile, loads)
         if self.threads < 256:
             computing *= 1.1  # less to hide latencies with
         own_bytes = 16 * self.depth * self.exchanged_lanes + (self.chunks - self.kept) * self.chunk_bytes
