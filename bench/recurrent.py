@@ -4,8 +4,8 @@
 
 A shape is units x lanes x steps. Each line printed is one JSON object. ``error`` is the greatest of any array, as a share of that
 array's greatest number, against the plain layers in float64. ``forward`` and ``backward`` are the loops alone; ``layer`` adds the
-products around them, with as many inputs as units, as PyTorch's layer has them: forward, and forward with backward. --plans also
-measures that many of the plans that were not chosen.
+products around them, with as many inputs as units, as PyTorch's layer has them: forward, and forward with backward. --plans
+also measures that many of the plans that were not chosen.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import cupy
 
 from trainer.backend import choose
 from trainer.engines.language.gpu_cells import GpuCells
-from trainer.engines.language.gpu_cells_plan import CellPlan, rank_plans
+from trainer.engines.language.gpu_cells_choice import rank_plans
+from trainer.engines.language.gpu_cells_plan import CellPlan
 from trainer.layers.gru import TimeGRU
 from trainer.layers.lstm import TimeLSTM
 from trainer.layers.recurrent import TimeRNN
@@ -118,15 +119,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", nargs="+", default=["lstm", "rnn", "gru"])
     parser.add_argument("--shapes", nargs="+", default=SHAPES)
+    parser.add_argument("--precision", default="float32", choices=["float32", "tf32", "bfloat16"])
     parser.add_argument("--plans", type=int, default=0)
     options = parser.parse_args()
     for cell in options.cells:
         for shape in options.shapes:
             with said(cell=cell, shape=shape):
-                measure(cell, *map(int, shape.split("x")))
+                measure(cell, *map(int, shape.split("x")), precision=options.precision)
             if options.plans:
                 for backward in (False, True):
-                    measure_plans(cell, backward, *map(int, shape.split("x")), most=options.plans)
+                    size, lanes, steps = map(int, shape.split("x"))
+                    measure_plans(cell, backward, size, lanes, steps, options)
 
 
 @contextlib.contextmanager
@@ -138,8 +141,8 @@ def said(**about: Any) -> Iterator[None]:
         print(json.dumps({**about, "failed": f"{type(error).__name__}: {error}"[:400]}), flush=True)
 
 
-def measure(cell: str, size: int, lanes: int, steps: int) -> None:
-    cells, arrays = GpuCells(), Arrays(cell, size, lanes, steps, checked=True)
+def measure(cell: str, size: int, lanes: int, steps: int, *, precision: str) -> None:
+    cells, arrays = GpuCells(precision=precision), Arrays(cell, size, lanes, steps, checked=True)
     found: dict[str, Any] = {"cell": cell, "shape": f"{size}x{lanes}x{steps}", "error": arrays.check(cells)}
     forward = lambda: arrays.forward(cells)  # noqa: E731
     backward = lambda: arrays.backward(cells)  # noqa: E731
@@ -155,25 +158,24 @@ def measure(cell: str, size: int, lanes: int, steps: int) -> None:
     print(json.dumps(found), flush=True)
 
 
-def measure_plans(cell: str, backward: bool, size: int, lanes: int, steps: int, *, most: int) -> None:
-    """The best of each number of lane groups and of threads, by their estimates."""
-    cells, arrays = GpuCells(), Arrays(cell, size, lanes, steps, checked=False)
-    device = cells.device
-    plans = rank_plans(cell, backward, size, lanes, device.multiprocessors, device.shared_bytes)
+def measure_plans(
+    cell: str, backward: bool, size: int, lanes: int, steps: int, options: argparse.Namespace
+) -> None:
+    """The best of each number of lane groups, thread blocks of a cluster and threads, by their estimates."""
+    cells, arrays = GpuCells(precision=options.precision), Arrays(cell, size, lanes, steps, checked=False)
+    limits = cells.device.limits
+    plans = rank_plans(
+        cell, backward=backward, size=size, lanes=lanes, limits=limits, precision=options.precision
+    )
     kinds: dict[Any, CellPlan] = {}
     for plan in plans:
-        kinds.setdefault((plan.lane_groups, plan.threads, plan.tile_columns * plan.tile_lanes // 6), plan)
-    for plan in list(kinds.values())[:most]:
+        kinds.setdefault((plan.lane_groups, plan.ranks, plan.threads), plan)
+    for plan in list(kinds.values())[: options.plans]:
         with said(plan=repr(plan)):
             cells.adopt(plan)
             arrays.sums[...] = arrays.given
             time = take_time(lambda: arrays.backward(cells) if backward else arrays.forward(cells)) / steps
-            about = {name: getattr(plan, name) for name in ("lane_groups", "units", "threads", "splits")}
-            about |= {"tile": [plan.tile_columns, plan.tile_lanes], "chunks": [plan.chunks, plan.kept]}
-            about |= {"stages": plan.stages, "slots": plan.slots, "estimate": round(plan.estimate())}
-            print(
-                json.dumps({"plan": plan.name, "size": size, "lanes": lanes, "us": round(time, 2), **about})
-            )
+            print(json.dumps({"us": round(time, 2), "estimate": round(plan.estimate()), "plan": repr(plan)}))
 
 
 def measure_torch(cell: str, size: int, lanes: int, steps: int, *, tf32: bool) -> tuple[float, float]:

@@ -13,6 +13,9 @@ from trainer.options import Arguments
 from trainer.recipes import WordVectorSettings
 from trainer.texts import choose_phrases
 
+PLACES = ("device", "gpus")
+"""What an interrupted training may go on with otherwise: it says where something is computed, not what."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -71,7 +74,10 @@ class Setup:
             raise Corrupt(f"the checkpoint's settings cannot be read: {error}") from None
 
     def go_on(self, saved: Setup, arguments: Arguments) -> Setup:
-        """``saved``, if nothing that was asked for contradicts it. Raises InputError naming the first option that does."""
+        """``saved``, if nothing that was asked for contradicts it. Raises InputError naming the first option that does.
+
+        ``PLACES`` that were asked for take the place of those before.
+        """
         asked, before = self.to_json(), saved.to_json()
         if asked["model"] != before["model"]:
             raise InputError(
@@ -79,11 +85,17 @@ class Setup:
             )
         for key, value in before.items():
             # What is left to itself ("auto") agrees with everything.
-            if arguments.given(key) and asked[key] not in (value, "auto"):
+            if key not in PLACES and arguments.given(key) and asked[key] not in (value, "auto"):
                 raise InputError(
                     f"--resume: --{key.replace('_', '-')} is {_show(asked[key])}, but the interrupted training has {_show(value)}"
                 )
-        return saved
+        gpus = self.settings.gpus if arguments.said("gpus") else saved.settings.gpus
+        device = "gpu" if arguments.said("gpus") else saved.device
+        if arguments.said("device"):
+            device = self.device
+        return dataclasses.replace(
+            saved, settings=dataclasses.replace(saved.settings, gpus=gpus), device=device
+        )
 
 
 def _show(value: Any) -> str:

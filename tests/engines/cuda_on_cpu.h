@@ -26,9 +26,11 @@
 #endif
 
 #define __global__
+#define __host__
 #define __device__
 #define __forceinline__ inline
 #define __launch_bounds__(...)
+#define __cluster_dims__(...)
 #define SHARED_MEMORY(name) float4* name = static_cast<float4*>(emulated::shared)
 
 struct alignas(16) float4 {
@@ -273,6 +275,18 @@ inline void add_halves(void* address, unsigned first, unsigned second) {
     std::memcpy(address, numbers, 8);
 }
 #endif
+
+inline unsigned __float_as_uint(float value) {
+    unsigned bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
+
+inline float __uint_as_float(unsigned bits) {
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
 
 template <class T>
 T atomicAdd(T* address, T value) {

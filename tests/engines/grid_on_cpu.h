@@ -7,6 +7,10 @@
 
 #include <deque>
 
+#ifndef RANKS
+#define RANKS 1
+#endif
+
 namespace emulated {
 
 struct Copy {
@@ -27,6 +31,8 @@ struct Block {
 
 inline std::vector<Copies> copies;
 inline bool late = false;
+inline std::vector<Block> blocks;
+inline std::vector<Barrier> clusters;  // of RANKS thread blocks
 
 inline void swap_in(Block& other) {
     fibers.swap(other.fibers);
@@ -50,7 +56,8 @@ inline int run_together(int number, int threads, size_t shared_bytes, unsigned o
     body = &kernel;
     grid.x = number;
     late = order % 2 == 1;
-    std::vector<Block> blocks(number);
+    blocks = std::vector<Block>(number);
+    clusters.assign(number / RANKS, Barrier{threads * RANKS});
     for (Block& each : blocks) {
         each.memory = make_shared_memory(shared_bytes);
         start_threads(threads);
@@ -73,13 +80,14 @@ inline int run_together(int number, int threads, size_t shared_bytes, unsigned o
             swap_in(blocks[i]);
         }
     }
+    bool done = true;
     for (Block& each : blocks) {
         swap_in(each);
-        bool done = all_done();
+        done &= all_done();
         swap_in(each);
-        if (!done) return 1;
     }
-    return 0;
+    blocks.clear();
+    return done ? 0 : 1;
 }
 
 }  // namespace emulated
@@ -104,4 +112,49 @@ inline void close_copies() { emulated::copies[threadIdx.x].emplace_back(); }
 template <int LATER>
 void await_copies() {
     emulated::finish_copies(LATER);
+}
+
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+inline uint2 make_uint2(unsigned x, unsigned y) { return {x, y}; }
+
+inline void meet_cluster() { emulated::wait(emulated::clusters[blockIdx.x / RANKS]); }
+
+inline void send(float* place, int rank, float first, float second) {
+    char* own = static_cast<char*>(emulated::shared);
+    char* there = emulated::blocks[blockIdx.x / RANKS * RANKS + rank].memory.get();
+    float* found = reinterpret_cast<float*>(there + (reinterpret_cast<char*>(place) - own));
+    found[0] = first;
+    found[1] = second;
+}
+
+// The lanes of a warp show each other their words, and each computes its four sums of each tile.
+template <int COUNT, int N>
+void multiply_tiles(float (&sums)[N][4], uint4 high, uint4 low, const uint2 (&lanes_high)[N], const uint2 (&lanes_low)[N]) {
+    constexpr int WORDS = 8 + 4 * N;
+    static std::vector<unsigned> shown;
+    size_t warp = (blockIdx.x * size_t(THREADS) + threadIdx.x) / 32;
+    if (shown.size() < emulated::blocks.size() * size_t(THREADS) * WORDS) shown.resize(emulated::blocks.size() * size_t(THREADS) * WORDS);
+    unsigned* words = &shown[warp * 32 * WORDS];
+    unsigned lane = threadIdx.x % 32;
+    std::memcpy(words + lane * WORDS, &high, 16);
+    std::memcpy(words + lane * WORDS + 4, &low, 16);
+    for (int n = 0; n < N; ++n) {
+        std::memcpy(words + lane * WORDS + 8 + 4 * n, &lanes_high[n], 8);
+        std::memcpy(words + lane * WORDS + 10 + 4 * n, &lanes_low[n], 8);
+    }
+    __syncwarp();
+    auto number = [&](unsigned from, int word, int k) { return __uint_as_float(words[from * WORDS + word] >> 16 * (k % 2) << 16); };
+    for (int n = 0; n < N; ++n)
+        for (int c = 0; c < 4; ++c)
+            for (int k = 0; k < 16; ++k) {
+                unsigned a = lane / 4 * 4 + k % 8 / 2, b = (lane % 4 * 2 + c % 2) * 4 + k % 8 / 2;
+                int word_a = c / 2 + k / 8 * 2, word_b = 8 + 4 * n + k / 8;
+                float a_high = number(a, word_a, k), a_low = number(a, 4 + word_a, k);
+                float b_high = number(b, word_b, k), b_low = number(b, 2 + word_b, k);
+                sums[n][c] += a_high * b_high;
+                if (COUNT == 3) sums[n][c] += a_high * b_low + a_low * b_high;
+            }
+    __syncwarp();
 }

@@ -1,6 +1,7 @@
 """What is compiled beforehand is what the engines ask for on those devices."""
 
 import sys
+from itertools import product
 from types import ModuleType
 
 import pytest
@@ -13,7 +14,7 @@ from trainer.engines.device import Limits
 from trainer.engines.gpu import GpuLearner
 from trainer.engines.gpu_neighbours import NeighbourPlan
 from trainer.engines.gpu_plan import read_source
-from trainer.engines.language.gpu_cells_plan import CellPlan
+from trainer.engines.language.gpu_cells_choice import choose_plan
 from trainer.engines.language.gpu_cells_plan import read_source as read_cell_source
 from trainer.engines.language.gpu_device import training_program
 from trainer.engines.programs import Program
@@ -44,14 +45,14 @@ def test_neighbours_and_the_language_model_are_there(programs):
         assert NeighbourPlan.choose(count, shared_bytes=H200.shared_bytes).program in here
     assert training_program() in here
     for size, lanes in ((650, 20), (1150, 20), (400, 20), (100, 20)):
-        for backward in (False, True):
-            plan = CellPlan.choose(
+        for backward, precision in product((False, True), ("float32", "tf32")):
+            plan = choose_plan(
                 "lstm",
                 backward=backward,
                 size=size,
                 lanes=lanes,
-                multiprocessors=H200.multiprocessors,
-                shared_bytes=H200.shared_bytes,
+                limits=H200.cell_limits,
+                precision=precision,
             )
             assert Program.from_macros(read_cell_source(), plan.macros) in here
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.engines.language.gpu_cells_plan import SOURCE
+from trainer.engines.language.gpu_cells_plan import SOURCE, CellLimits
 
 COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
 HERE = Path(__file__).parent
@@ -22,11 +22,18 @@ class EmulatedCellDevice:
     folder: Path
     multiprocessors: int = 5
     shared_bytes: int = 227 << 10
+    clusters: tuple = ()
+    has_tensor_cores: bool = True
     order: int = 0
     """Seed of the order in which threads and thread blocks run; 0: as they are numbered. Odd: copies come late."""
     flags: tuple = ()
     plans: list = field(default_factory=list)
     """Those of the launches."""
+
+    @property
+    def limits(self):
+        blocks = {size: self.multiprocessors // size * size for size in (1, *self.clusters)}
+        return CellLimits(self.shared_bytes, blocks)
 
     def compile(self, plan):
         command = [COMPILER, "-std=c++17", "-O1", "-march=native", "-shared", "-fPIC", "-Wno-unknown-pragmas"]

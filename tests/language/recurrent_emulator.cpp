@@ -17,7 +17,7 @@ int launch(void (*kernel)(Arguments...), int blocks, size_t shared_bytes, unsign
     });
 }
 
-extern "C" unsigned shared_bytes() { return 16 * (KEPT * CHUNK_WEIGHTS + RING); }
+extern "C" unsigned shared_bytes() { return 16 * (KEPT_WEIGHTS + WORK); }
 
 extern "C" int emulate(int blocks, unsigned order, void** given) {
     return launch(KERNEL_NAME, blocks, shared_bytes(), order, given);

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from language.emulated_cells import COMPILER, EmulatedCellDevice
 
+from artifact.errors import InputError
 from trainer.backend import numpy_backend
 from trainer.engines.language.gpu_cells import GpuCells
+from trainer.engines.language.gpu_cells_choice import choose_plan, rank_plans
+from trainer.engines.language.gpu_cells_plan import CellLimits
 from trainer.layers.gru import TimeGRU
 from trainer.layers.lstm import TimeLSTM
 from trainer.layers.recurrent import TimeRNN
@@ -14,13 +17,31 @@ needs_compiler = pytest.mark.skipif(
     COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
 )
 LAYERS = {"rnn": TimeRNN, "lstm": TimeLSTM, "gru": TimeGRU}
-SHAPES = [  # units, lanes, steps, multiprocessors, KiB of shared memory
-    (7, 3, 5, 3, 227),
-    (37, 1, 2, 5, 227),
-    (37, 20, 3, 6, 60),
-    (100, 3, 2, 20, 40),
-    (100, 20, 1, 4, 48),
-]
+LITTLE = {"multiprocessors": 4, "shared_bytes": 48 << 10}
+KINDS = {  # precision and cell; units, lanes and steps; what the device has; what the plans must have
+    "one lane group": ("float32 lstm", (7, 3, 5), {}, {}),
+    "several lane groups": ("float32 gru", (37, 20, 3), {"multiprocessors": 6}, {}),
+    "weights from memory": ("float32 lstm", (100, 20, 2), LITTLE, {"streamed": True}),
+    "splits in turns": ("float32 gru", (100, 20, 1), LITTLE, {}),
+    "no gates": ("float32 rnn", (37, 1, 2), {}, {}),
+    "tensor cores": ("tf32 lstm", (37, 3, 3), {}, {"ranks": 1}),
+    "clusters": ("tf32 gru", (37, 20, 3), {"multiprocessors": 8, "clusters": (2, 4)}, {"ranks": 4}),
+    "clusters of two": ("tf32 rnn", (7, 1, 5), {"multiprocessors": 4, "clusters": (2,)}, {"ranks": 2}),
+    "clusters and weights from memory": (
+        "tf32 lstm",
+        (100, 20, 2),
+        {"multiprocessors": 4, "shared_bytes": 72 << 10, "clusters": (2,)},
+        {"ranks": 2, "streamed": True},
+    ),
+    "rounded": ("bfloat16 lstm", (37, 20, 3), {"multiprocessors": 8, "clusters": (2, 4)}, {"ranks": 2}),
+    "rounded, weights from memory": (
+        "bfloat16 gru",
+        (100, 3, 2),
+        {"multiprocessors": 4, "shared_bytes": 16 << 10},
+        {"streamed": True},
+    ),
+}
+TOLERANCES = {"float32": 2e-6, "tf32": 2e-5, "bfloat16": 2e-2}  # errors are carried from step to step
 
 
 @pytest.fixture(scope="session")
@@ -95,33 +116,99 @@ def to_float32(array):
     return np.array(array, np.float32, order="C")
 
 
-def compare(found, right):
+def compare(found, right, *, precision):
+    tolerance = TOLERANCES[precision]
     for name, expected in right.items():
-        np.testing.assert_allclose(found[name], expected, rtol=2e-5, atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(found[name], expected, rtol=10 * tolerance, atol=tolerance, err_msg=name)
+
+
+def adopt(cells, cell, size, lanes, wanted):
+    """The best plans of those that have what is wanted."""
+    for backward in (False, True):
+        plans = rank_plans(
+            cell,
+            backward=backward,
+            size=size,
+            lanes=lanes,
+            limits=cells.device.limits,
+            precision=cells.precision,
+        )
+        found = (
+            plan for plan in plans if all(getattr(plan, name) == value for name, value in wanted.items())
+        )
+        cells.adopt(next(found))
 
 
 @needs_compiler
-@pytest.mark.parametrize("cell", LAYERS)
-@pytest.mark.parametrize(("size", "lanes", "steps", "multiprocessors", "kib"), SHAPES)
-def test_the_kernels_do_what_the_layers_do(cell, size, lanes, steps, multiprocessors, kib, folder):
-    order = size + lanes + steps
-    device = EmulatedCellDevice(folder, multiprocessors=multiprocessors, shared_bytes=kib << 10, order=order)
-    cells = GpuCells(device)
-    for seed in (0, 1):  # a launch leaves the barrier as it found it
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kernels_do_what_the_layers_do(kind, folder):
+    what, (size, lanes, steps), has, wanted = KINDS[kind]
+    precision, cell = what.split()
+    device = EmulatedCellDevice(folder, **has)
+    cells = GpuCells(device, precision=precision)
+    adopt(cells, cell, size, lanes, wanted)
+    for seed in range(3):  # a launch leaves the barrier as it found it
+        device.order = seed
         plain = Plain(cell, size=size, lanes=lanes, steps=steps, seed=seed)
-        compare(*run(cells, plain, cell, to_float32, np.asarray))
+        compare(*run(cells, plain, cell, to_float32, np.asarray), precision=precision)
+    assert len(device.plans) == 6
+
+
+def test_without_tensor_cores_all_is_in_float32(folder):
+    assert (
+        GpuCells(EmulatedCellDevice(folder, has_tensor_cores=False), precision="tf32").precision == "float32"
+    )
+
+
+@needs_compiler
+def test_a_launch_that_would_write_elsewhere_is_refused(folder):
+    cells = GpuCells(EmulatedCellDevice(folder))
+    hs, sums, w_h = (np.zeros(shape, np.float32) for shape in ((3, 2, 7), (2, 2, 7), (7, 7)))
+    for wrong in (hs[1:], hs.astype(np.float64), np.zeros((3, 2, 14), np.float32)[:, :, ::2]):
+        with pytest.raises(ValueError, match=r"not contiguous float32 \(3, 2, 7\)"):
+            cells.rnn_forward(wrong, sums, w_h)
+    with pytest.raises(ValueError, match=r"w_h is \(6, 7\)"):
+        cells.rnn_forward(hs, sums, w_h[1:])
+
+
+def test_a_layer_that_has_no_room_is_refused():
+    limits = CellLimits(shared_bytes=1 << 10, blocks={1: 4})
+    with pytest.raises(InputError, match="a recurrent layer of 1,000 units has no room on a GPU with 1 KiB"):
+        choose_plan("lstm", backward=False, size=1000, lanes=20, limits=limits, precision="tf32")
+
+
+@pytest.mark.parametrize("precision", TOLERANCES)
+@pytest.mark.parametrize("lanes", [1, 20, 128])
+@pytest.mark.parametrize("size", [1, 1150, 1500])
+def test_all_thread_blocks_find_room_at_once(size, lanes, precision):
+    limits = CellLimits(shared_bytes=227 << 10, blocks={1: 132, 2: 132, 4: 128, 8: 120})
+    for cell in LAYERS:
+        for backward in (False, True):
+            plans = rank_plans(
+                cell, backward=backward, size=size, lanes=lanes, limits=limits, precision=precision
+            )
+            for plan in plans:
+                assert plan.blocks <= limits.blocks[plan.ranks]
+                assert plan.blocks % plan.ranks == 0
+                assert plan.shared_bytes <= limits.shared_bytes
+                assert plan.groups * plan.units >= size
+                assert plan.lane_groups * plan.lanes_at_once >= lanes
+            assert plans
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("precision", TOLERANCES)
 @pytest.mark.parametrize("cell", LAYERS)
 @pytest.mark.parametrize(("size", "lanes", "steps"), [(7, 3, 5), (100, 20, 35), (650, 20, 35), (1150, 64, 9)])
-def test_the_kernels_do_what_the_layers_do_on_a_gpu(cell, size, lanes, steps, gpu):
-    cells = GpuCells()
+def test_the_kernels_do_what_the_layers_do_on_a_gpu(cell, size, lanes, steps, precision, gpu):
+    cells, tolerance = GpuCells(precision=precision), 5 * TOLERANCES[precision]
     for seed in (0, 1):
         plain = Plain(cell, size=size, lanes=lanes, steps=steps, seed=seed)
         found, right = run(cells, plain, cell, lambda array: gpu.asarray(to_float32(array)), gpu.to_numpy)
         for name, expected in right.items():
-            np.testing.assert_allclose(found[name], expected, rtol=1e-4, atol=1e-5, err_msg=name)
+            np.testing.assert_allclose(
+                found[name], expected, rtol=10 * tolerance, atol=tolerance, err_msg=name
+            )
 
 
 @pytest.mark.gpu

@@ -68,6 +68,17 @@ def test_a_number_of_gpus_asks_for_one():
         choose(engines=(several, *BOTH), device="cpu", asked=["gpus"], gpus=2)
 
 
+def test_gpus_that_are_not_there_are_a_line_and_exit_code_2(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    arguments = ("train", "cbow", tmp_path / "none.txt", "--name", "a", "--store", tmp_path)
+    done = run(*arguments, "--gpus", 2)
+    assert (done.code, done.out) == (2, "")
+    assert "device gpu needs CuPy" in done.err
+    done = run(*arguments, "--gpus", 2, "--device", "cpu")
+    assert done.err == "wordkin: --gpus means nothing to the fast engine\n"
+    assert "--gpus must be from 1 to 64" in run(*arguments, "--gpus", 65).err
+
+
 def test_a_named_engine_is_taken_or_refused():
     assert choose(engine="plain") == ("plain", "cpu")
     with pytest.raises(InputError, match="skipgram is not a model of the fast engine"):

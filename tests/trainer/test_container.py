@@ -240,6 +240,16 @@ def test_a_bucket_that_is_not_mounted_is_refused(tmp_path):
             plan_job(("train", "cbow"), environment, root=tmp_path)
 
 
+def test_a_store_in_a_bucket_needs_its_package(tmp_path, text, monkeypatch, capsys):
+    pytest.importorskip("fsspec")
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    environment = IMAGE | {"AIP_MODEL_DIR": "gs://bucket/model"}
+    assert run(["train", "cbow", str(text), "--name", "mine"], environment, root=tmp_path) == 2
+    said = capsys.readouterr().err
+    assert "a store at gs://bucket/model needs more packages" in said
+    assert len(said.splitlines()) == 1
+
+
 def test_data_that_are_no_texts_are_refused(tmp_path):
     environment = IMAGE | {"AIP_TRAINING_DATA_URI": "gs://a/b-*.jsonl", "AIP_DATA_FORMAT": "jsonl"}
     with pytest.raises(InputError, match="AIP_DATA_FORMAT is 'jsonl'"):

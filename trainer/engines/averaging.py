@@ -106,8 +106,8 @@ class Meetings:
         width = changes[0].shape[1]
         for number, worker in enumerate(self._workers):
             base, touches = self._bases[number][name], self._touches[number][name]
-            along, there, back = axes[number][0], axes[number][1 : width + 1], axes[number][width + 1 :]
             with worker.device.computing():
+                along, there, back = axes[number][0], axes[number][1 : width + 1], axes[number][width + 1 :]
                 share = share_of_sum(touches[rows, None] * along, len(self._workers))
                 base[rows] = base[rows] + ((changes[number] @ there) * share) @ back
                 worker.tables[name][rows] = base[rows]

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ from artifact.files import replace_file
 from trainer.engines.gpu_neighbours import CAPACITIES, NeighbourPlan
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.gpu_plan import read_source as read_word_source
-from trainer.engines.language.gpu_cells_plan import CellPlan
+from trainer.engines.language.gpu_cells_choice import choose_plan
+from trainer.engines.language.gpu_cells_plan import CellLimits
 from trainer.engines.language.gpu_cells_plan import read_source as read_cell_source
 from trainer.engines.language.gpu_device import training_program
 from trainer.engines.programs import Program
@@ -42,13 +44,19 @@ class Gpu:
     shared_bytes: int
     """Of shared memory for one thread block, at most."""
     multiprocessors: int
+    clusters: tuple[tuple[int, int], ...] = ()
+    """How many thread blocks run at once in clusters of how many, as its driver says."""
+
+    @property
+    def cell_limits(self) -> CellLimits:
+        return CellLimits(self.shared_bytes, {1: self.multiprocessors, **dict(self.clusters)})
 
 
 GPUS = (
     Gpu("sm_80", 163 << 10, 108),  # A100
     Gpu("sm_86", 99 << 10, 80),  # A10G
     Gpu("sm_89", 99 << 10, 58),  # L4
-    Gpu("sm_90", 227 << 10, 132),  # H100, H200
+    Gpu("sm_90", 227 << 10, 132, clusters=((2, 132), (4, 128), (8, 120))),  # H100, H200
     Gpu("sm_100", 227 << 10, 148),  # B200
 )
 
@@ -72,20 +80,20 @@ def list_programs(gpu: Gpu) -> Iterator[Program]:
 
 def _list_cells(settings: RnnlmSettings, gpu: Gpu) -> Iterator[Program]:
     """The time loops of a recipe; what has no room on this GPU is left out."""
-    for size in sorted({*settings.widths[1:]}):
-        for backward in (False, True):
-            try:
-                plan = CellPlan.choose(
-                    settings.cell,
-                    backward=backward,
-                    size=size,
-                    lanes=settings.batch_size,
-                    multiprocessors=gpu.multiprocessors,
-                    shared_bytes=gpu.shared_bytes,
-                )
-            except InputError:
-                continue
-            yield Program.from_macros(read_cell_source(), plan.macros)
+    sizes = sorted({*settings.widths[1:]})
+    for size, backward, precision in product(sizes, (False, True), ("float32", "tf32")):
+        try:
+            plan = choose_plan(
+                settings.cell,
+                backward=backward,
+                size=size,
+                lanes=settings.batch_size,
+                limits=gpu.cell_limits,
+                precision=precision,
+            )
+        except InputError:
+            continue
+        yield Program.from_macros(read_cell_source(), plan.macros)
 
 
 def compile_program(program: Program, architecture: str) -> bytes:

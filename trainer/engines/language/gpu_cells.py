@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from trainer.engines.language.gpu_cells_choice import choose_plan
 from trainer.engines.language.gpu_cells_device import CellDevice, CupyCellDevice
 from trainer.engines.language.gpu_cells_plan import GATES, MEETING_BYTES, CellPlan
 
@@ -35,9 +36,13 @@ class GpuCells:
     streams. A kernel of another stream only delays them.
     """
 
-    def __init__(self, device: CellDevice | None = None) -> None:
-        """``device``: None for the current CUDA device. Raises InputError where there is none."""
+    def __init__(self, device: CellDevice | None = None, *, precision: str = "float32") -> None:
+        """``device``: None for the current CUDA device. ``precision``: see ``choose_plan``; sums are in float32.
+
+        Raises InputError where there is no device.
+        """
         self.device = device or CupyCellDevice()
+        self.precision = precision if self.device.has_tensor_cores else "float32"
         self._prepared: dict[tuple[str, bool, int, int], PreparedCell] = {}
 
     def prepare(self, cell: str, *, size: int, lanes: int, backward: bool = True) -> None:
@@ -154,13 +159,13 @@ class GpuCells:
     def _find(self, cell: str, backward: bool, size: int, lanes: int) -> PreparedCell:
         found = self._prepared.get((cell, backward, size, lanes))
         if found is None:
-            plan = CellPlan.choose(
+            plan = choose_plan(
                 cell,
                 backward=backward,
                 size=size,
                 lanes=lanes,
-                multiprocessors=self.device.multiprocessors,
-                shared_bytes=self.device.shared_bytes,
+                limits=self.device.limits,
+                precision=self.precision,
             )
             found = self.adopt(plan)
         return found

@@ -9,16 +9,19 @@ import numpy as np
 
 from artifact.errors import InputError
 from trainer.backend import choose
-from trainer.engines.language.gpu_cells_plan import CellPlan, read_source
+from trainer.engines.language.clusters import count_clusters
+from trainer.engines.language.gpu_cells_plan import CellLimits, CellPlan, read_source
 from trainer.engines.programs import Program, load_function
+
+CLUSTERS = (2, 4, 8)
 
 
 class CellDevice(Protocol):
     """Compiles and launches recurrent.cu. Arrays are opaque but for their shape."""
 
-    multiprocessors: int
-    shared_bytes: int
-    """Of shared memory for one thread block, at most."""
+    limits: CellLimits
+    has_tensor_cores: bool
+    """For bfloat16."""
 
     def compile(self, plan: CellPlan) -> Any:
         """The kernel ``plan.name``. Raises InputError where it cannot be compiled, or does not fit at once."""
@@ -36,10 +39,16 @@ class CupyCellDevice:
     def __init__(self) -> None:
         backend = choose("gpu")
         self._cupy = backend.xp
-        attributes = self._cupy.cuda.Device().attributes
+        device = self._cupy.cuda.Device()
+        attributes = device.attributes
         self.name = backend.device.removeprefix("GPU ")
-        self.multiprocessors = int(attributes["MultiProcessorCount"])
-        self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
+        generation = int(device.compute_capability[:-1])
+        self.has_tensor_cores = generation >= 8
+        shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
+        blocks = {1: int(attributes["MultiProcessorCount"])}
+        if generation >= 9:
+            blocks |= {size: size * self._count_clusters(size, shared_bytes) for size in CLUSTERS}
+        self.limits = CellLimits(shared_bytes, {size: count for size, count in blocks.items() if count})
 
     def compile(self, plan: CellPlan) -> Any:
         """See ``load_function``."""
@@ -56,11 +65,18 @@ class CupyCellDevice:
             raise InputError(
                 f"the recurrent kernels cannot be compiled for {self.name} ({reason}); use --device cpu"
             ) from error
-        if int(at_once) * self.multiprocessors < plan.blocks:
+        if int(at_once) < 1:
             raise InputError(
                 f"{plan.name} of {plan.size} units does not fit on {self.name}; use --device cpu"
             )
         return function
+
+    def _count_clusters(self, size: int, shared_bytes: int) -> int:
+        """Clusters of ``size`` thread blocks that run at once, each with a multiprocessor of its own."""
+        code = f'extern "C" __global__ void __cluster_dims__({size}, 1, 1) use(float* x) {{ x[0] = 0.f; }}'
+        function = self._cupy.RawModule(code=code).get_function("use")
+        function.max_dynamic_shared_size_bytes = shared_bytes
+        return count_clusters(function.kernel.ptr, size, shared_bytes)
 
     def zeros(self, shape: tuple[int, ...]) -> Any:
         return self._cupy.zeros(shape, np.float32)

@@ -20,6 +20,9 @@ from trainer.engines.programs import load_function
 
 MOST_LANES = 32
 """That ``GpuCells`` are better at, where products are not those of float32."""
+TOO_LITTLE = (
+    "the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden, or use --device cpu"
+)
 _HOST_TO_DEVICE, _DEVICE_TO_HOST, _DEVICE_TO_DEVICE = 1, 2, 3
 
 
@@ -29,7 +32,10 @@ class CupyLanguageDevice:
     threads = THREADS
 
     def __init__(self, *, precision: str = "float32", loops: str = "auto") -> None:
-        """``precision`` as in ``Cublas``; ``loops``: "whole" and "steps" for ``GpuCells`` and ``StepCells``, or "auto"."""
+        """``precision`` as in ``Cublas``; ``loops``: "whole" and "steps" for ``GpuCells`` and ``StepCells``, or "auto".
+
+        Whole loops multiply as ``precision`` says, or always in float32 where ``loops`` are "exact".
+        """
         self.backend = choose("gpu")
         self._cupy = cupy = self.backend.xp
         # Not a non-blocking one: it takes its turn with the default stream, on which the learner copies weights.
@@ -40,7 +46,9 @@ class CupyLanguageDevice:
         self._aligned = precision != "float32"
         self._program = training_program(self.threads)
         self._functions: dict[str, Any] = {}
-        self._loops: GpuCells | None = None if loops == "steps" else GpuCells()
+        self._loops: GpuCells | None = None
+        if loops != "steps":
+            self._loops = GpuCells(precision="float32" if loops == "exact" else precision)
         self._most_scratch = 0
 
     @contextmanager
@@ -52,7 +60,7 @@ class CupyLanguageDevice:
         return self._cupy.empty(shape, dtype)
 
     def zeros(self, shape: tuple[int, ...], dtype: Any = np.float32) -> Array:
-        with self._stream, self._cupy.cuda.using_allocator(self._lasting.malloc):
+        with self._stream, self._cupy.cuda.using_allocator(self._lasting.malloc), self._enough_memory():
             array = self._cupy.zeros(shape, dtype)
         self._stream.synchronize()
         return array
@@ -74,9 +82,9 @@ class CupyLanguageDevice:
         function((blocks,), (self.threads,), tuple(arguments))
 
     def cells(self, kind: str, *, size: int, lanes: int, backward: bool) -> Cells:
-        # Many lanes are worth the tensor cores, which the whole loops do not use.
+        # Many lanes are worth the tensor cores, where the whole loops cannot use them.
         many = self._choose and self._aligned and lanes > MOST_LANES
-        if self._loops is not None and not many:
+        if self._loops is not None and not (many and self._loops.precision == "float32"):
             with suppress(InputError), self._cupy.cuda.using_allocator(self._lasting.malloc):
                 self._loops.prepare(kind, size=size, lanes=lanes, backward=backward)
                 return self._loops
@@ -115,13 +123,21 @@ class CupyLanguageDevice:
         self._cupy.cuda.runtime.memcpyAsync(target, source, size, kind, self._stream.ptr)
 
     def _allocate(self, size: int) -> Any:
-        found = self._scratch.malloc(size)
+        with self._enough_memory():
+            found = self._scratch.malloc(size)
         held = self._scratch.total_bytes()
         if held < self._most_scratch:
             # CuPy gave memory back to make room: recorded steps may have been told to use it.
-            raise InputError("the GPU's memory is not enough: lower --batch-size, --time-steps or --hidden")
+            raise InputError(TOO_LITTLE)
         self._most_scratch = held
         return found
+
+    @contextmanager
+    def _enough_memory(self) -> Iterator[None]:
+        try:
+            yield
+        except self._cupy.cuda.memory.OutOfMemoryError:
+            raise InputError(TOO_LITTLE) from None
 
     def _find(self, kernel: str) -> Any:
         cuda = self._cupy.cuda

@@ -5,22 +5,34 @@
 // as many as fit there. What a step's product is made of is exchanged through memory, turned: [DEPTH, lanes].
 //
 // Compiled for one shape at a time (gpu_cells_plan.py): GATES (1: RNN, 3: GRU, 4: LSTM), BACKWARD (0 or 1), SIZE (units of the
-// layer), GROUPS, UNITS, LANES, THREADS (a multiple of 32), TILE_COLUMNS and TILE_LANES (columns and fours of lanes that a
-// thread computes), TURNS (of the loop over a chunk, the rows of the depth that are copied together), STAGES (chunks on their
-// way), KEPT (chunks whose weights stay), SLOTS (splits whose sums are added up together). Launched with GROUPS thread
-// blocks for every LANES lanes, all of which must be on the device at once.
+// layer), GROUPS, UNITS, LANES, THREADS (a multiple of 32), TENSOR (1: tensor cores, 0: float32), RANKS (thread blocks of a
+// cluster), TURNS (of the loop over a chunk, what is copied together of the depth), STAGES (chunks on their way), KEPT (chunks
+// whose weights stay). In float32: TILE_COLUMNS and TILE_LANES (columns and fours of lanes that a thread computes) and SLOTS
+// (splits whose sums are added up together). On tensor cores: M_WARPS and
+// N_WARPS (that share the columns and the lanes) and TERMS (of a product: 1 or 3).
+// Launched with GROUPS thread blocks for every LANES lanes, all of which must be on the device at once.
 
 #include "cuda/hardware.cuh"
 #include "cuda/layout.cuh"
+#if TENSOR
+#include "cuda/tensor_layout.cuh"
+#else
+#include "cuda/scalar_layout.cuh"
+#endif
+#include "cuda/part.cuh"
 #include "cuda/meeting.cuh"
-#include "cuda/product.cuh"
+#if TENSOR
+#include "cuda/tensor_product.cuh"
+#else
+#include "cuda/scalar_product.cuh"
+#endif
 #include "cuda/steps.cuh"
 #include "cuda/functions.cuh"
 #include "cuda/rnn.cuh"
 #include "cuda/lstm.cuh"
 #include "cuda/gru.cuh"
 
-#define KERNEL extern "C" __global__ void __launch_bounds__(THREADS, 1)
+#define KERNEL extern "C" __global__ void CLUSTER __launch_bounds__(THREADS, 1)
 
 #if GATES == 1 && !BACKWARD
 KERNEL rnn_forward(float* hs, const float* sums, const float* w_h, int steps, int lanes, float4* exchange, float4* packed, Meeting* meetings) {

@@ -6,8 +6,26 @@
 // once a step; what can be read and written while they wait for each other is.
 #pragma once
 
-__device__ __forceinline__ void show(float4* exchange, int k, int row, float value) {
-    reinterpret_cast<float*>(exchange)[static_cast<size_t>(k) * 4 * LANES4 + row] = value;
+// Have `value`, the pair's number `number`, shown to the others by the next call of show_all: on tensor cores it is kept until
+// then, so that the threads can write in the order in which it is exchanged.
+__device__ __forceinline__ void offer(const Part& part, float4* exchange, const Pair& pair, int number, float value) {
+#if TENSOR
+    reinterpret_cast<float*>(part.stages)[(number * UNITS + pair.column) * STASH_ROW + pair.row] = value;
+#else
+    show(exchange, number * SIZE + pair.unit, pair.row, value);
+#endif
+}
+
+__device__ __forceinline__ void show_all(const Part& part, float4* exchange) {
+#if TENSOR
+    __syncthreads();
+    const float* stash = reinterpret_cast<const float*>(part.stages);
+    for (int i = threadIdx.x; i < SHOWN_SUMS * UNITS * LANES; i += THREADS) {
+        int row = i % LANES, column = i / LANES, unit = part.first_unit + column % UNITS;
+        if (unit < SIZE && part.first_lane + row < part.lanes)
+            show(exchange, column / UNITS * SIZE + unit, row, stash[column * STASH_ROW + row]);
+    }
+#endif
 }
 
 #define EACH_PAIR(i, pair)                            \
@@ -17,7 +35,8 @@ __device__ __forceinline__ void show(float4* exchange, int k, int row, float val
 template <class Cell>
 __device__ __forceinline__ void run_forward(Cell& cell, const Room& room, float4* memory, const float* w_h, int steps, int lanes) {
     Part part = find_part(room, memory, lanes);
-    EACH_PAIR(i, pair) show(find_exchange(part, 0), pair.unit, pair.row, cell.begin(i, pair));
+    EACH_PAIR(i, pair) offer(part, find_exchange(part, 0), pair, 0, cell.begin(i, pair));
+    show_all(part, find_exchange(part, 0));
     arrive(part);
     take_weights(part, w_h);
     EACH_PAIR(i, pair) cell.fetch(i, pair, 0);
@@ -26,7 +45,9 @@ __device__ __forceinline__ void run_forward(Cell& cell, const Room& room, float4
     for (int t = 0; t < steps; ++t) {
         float sums[PAIRS][SUMS];
         multiply(part, find_exchange(part, t), sums);
-        EACH_PAIR(i, pair) show(find_exchange(part, t + 1), pair.unit, pair.row, cell.step(i, sums[i]));
+        float4* next = find_exchange(part, t + 1);
+        EACH_PAIR(i, pair) offer(part, next, pair, 0, cell.step(i, sums[i]));
+        show_all(part, next);
         if (t + 1 < steps) arrive(part);
         EACH_PAIR(i, pair) {
             cell.store(i, pair, t);
@@ -47,12 +68,14 @@ __device__ __forceinline__ void run_backward(Cell& cell, const Room& room, float
     take_weights(part, w_h);
 #pragma unroll 1
     for (int t = steps - 1; t >= 0; --t) {
+        float4* here = find_exchange(part, t);
         EACH_PAIR(i, pair) {
             float gradients[GATES];
             cell.step(i, gradients);
 #pragma unroll
-            for (int g = 0; g < GATES; ++g) show(find_exchange(part, t), g * SIZE + pair.unit, pair.row, gradients[g]);
+            for (int g = 0; g < GATES; ++g) offer(part, here, pair, g, gradients[g]);
         }
+        show_all(part, here);
         arrive(part);
         EACH_PAIR(i, pair) {
             cell.store(i, pair, t);
@@ -60,7 +83,7 @@ __device__ __forceinline__ void run_backward(Cell& cell, const Room& room, float
         }
         await_others(part);
         float sums[PAIRS][SUMS];
-        multiply(part, find_exchange(part, t), sums);
+        multiply(part, here, sums);
         EACH_PAIR(i, pair) cell.receive(i, sums[i][0]);
     }
     EACH_PAIR(i, pair) cell.finish(i, pair);

@@ -1,4 +1,4 @@
-// The product of a step: [lanes, DEPTH], which all thread blocks have exchanged, times this block's columns of weights.
+// The product of a step in float32: [lanes, DEPTH], which all thread blocks have exchanged, times this block's columns of weights.
 //
 // A thread computes a tile of TILE_COLUMNS columns and 4 TILE_LANES lanes over a share of the depth; then the splits' sums
 // are added up. A chunk's weights are [TILE_COLUMNS, TURNS, SPLITS, ACROSS] float4s, of four rows of the depth each that lie
@@ -14,6 +14,11 @@ __device__ __forceinline__ void add4(float4& sum, float factor, float4 x) {
     sum.w = fmaf(factor, x.w, sum.w);
 }
 
+// Let the others have `value`, of row `k` of the depth and lane `row`.
+__device__ __forceinline__ void show(float4* exchange, int k, int row, float value) {
+    reinterpret_cast<float*>(exchange)[static_cast<size_t>(k) * 4 * LANES4 + row] = value;
+}
+
 // The weight of this block's `column` in row `k` of the depth; 0 beside the matrix.
 __device__ __forceinline__ float find_weight(const Part& part, const float* w_h, int k, int column) {
     int unit = part.first_unit + column % UNITS, sum = column / UNITS;
@@ -21,21 +26,34 @@ __device__ __forceinline__ float find_weight(const Part& part, const float* w_h,
     return BACKWARD ? w_h[static_cast<size_t>(unit) * WIDTH + k] : w_h[static_cast<size_t>(k) * WIDTH + sum * SIZE + unit];
 }
 
+constexpr int AT_ONCE = 16;  // weights that a thread waits for together
+
 // Copy this block's weights to shared memory, and to `packed` what does not stay there. Before that, zeros to the stages:
 // rows that are no states are met by no weight but 0.
 __device__ void take_weights(const Part& part, const float* w_h) {
-    for (int i = threadIdx.x; i < RING; i += THREADS) part.stages[i] = zero4();
+    for (int i = threadIdx.x; i < WORK; i += THREADS) part.stages[i] = zero4();
     float* kept = reinterpret_cast<float*>(part.kept);
     float* packed = reinterpret_cast<float*>(part.packed);
-#pragma unroll 4
-    for (int i = threadIdx.x; i < CHUNKS * CHUNK * COLUMNS; i += THREADS) {
-        int k = BACKWARD ? i % (CHUNKS * CHUNK) : i / COLUMNS;
-        int column = BACKWARD ? i / (CHUNKS * CHUNK) : i % COLUMNS;
-        int chunk = k / CHUNK, turn = k % CHUNK / (4 * SPLITS), quarter = k / SPLITS % 4, split = k % SPLITS;
-        int place = ((column / ACROSS * TURNS + turn) * SPLITS + split) * ACROSS + column % ACROSS;
-        float weight = find_weight(part, w_h, k, column);
-        if (chunk < KEPT) kept[4 * (chunk * CHUNK_WEIGHTS + place) + quarter] = weight;
-        else packed[4 * (static_cast<size_t>(chunk - KEPT) * CHUNK_WEIGHTS + place) + quarter] = weight;
+    constexpr int WEIGHTS = CHUNKS * CHUNK * COLUMNS;
+    for (int first = threadIdx.x; first < WEIGHTS; first += AT_ONCE * THREADS) {
+        float weights[AT_ONCE];
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; ++j) {
+            int i = first + j * THREADS;
+            weights[j] = BACKWARD ? find_weight(part, w_h, i % (CHUNKS * CHUNK), i / (CHUNKS * CHUNK))
+                                  : find_weight(part, w_h, i / COLUMNS, i % COLUMNS);
+        }
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; ++j) {
+            int i = first + j * THREADS;
+            int k = BACKWARD ? i % (CHUNKS * CHUNK) : i / COLUMNS;
+            int column = BACKWARD ? i / (CHUNKS * CHUNK) : i % COLUMNS;
+            int chunk = k / CHUNK, turn = k % CHUNK / (4 * SPLITS), quarter = k / SPLITS % 4, split = k % SPLITS;
+            int place = ((column / ACROSS * TURNS + turn) * SPLITS + split) * ACROSS + column % ACROSS;
+            if (i >= WEIGHTS) continue;
+            if (chunk < KEPT) kept[4 * (chunk * CHUNK_WEIGHTS + place) + quarter] = weights[j];
+            else packed[4 * (static_cast<size_t>(chunk - KEPT) * CHUNK_WEIGHTS + place) + quarter] = weights[j];
+        }
     }
     __threadfence();
     __syncthreads();
@@ -118,8 +136,8 @@ __device__ __forceinline__ void add_splits(const Part& part, const Tile& tile, f
         __syncthreads();
 #pragma unroll
         for (int i = 0; i < PAIRS; ++i) {
-            int number = threadIdx.x + i * THREADS, row = number % LANES, column = number / LANES;
-            if (column < UNITS) {
+            int number = threadIdx.x + i * THREADS, row = find_row(number), column = find_column(number);
+            if (number < LANES * UNITS) {
 #pragma unroll 4
                 for (int k = 0; k < count; ++k)
 #pragma unroll
