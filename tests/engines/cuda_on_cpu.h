@@ -276,18 +276,6 @@ inline void add_halves(void* address, unsigned first, unsigned second) {
 }
 #endif
 
-inline unsigned __float_as_uint(float value) {
-    unsigned bits;
-    std::memcpy(&bits, &value, 4);
-    return bits;
-}
-
-inline float __uint_as_float(unsigned bits) {
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-}
-
 template <class T>
 T atomicAdd(T* address, T value) {
     T before = *address;
