@@ -32,6 +32,7 @@ from trainer.language_recipes import RnnlmSettings
 from trainer.models.rnnlm_learner import RnnlmLearner
 
 VOCABULARY, LANES = 10_000, 20
+BLOCKS = 1000  # of words, which come round
 AT_ONCE = 50  # blocks on a GPU that are timed together
 PLAIN = RnnlmSettings(initial="uniform", learning_rate=1.0)
 MODELS = {
@@ -64,7 +65,7 @@ class Ours:
             device = CupyLanguageDevice(precision=precision)
             backend, engine = device.backend, gpu_engine(device)
         self.learner = RnnlmLearner(
-            make_words(settings, 4000),
+            make_words(settings, BLOCKS),
             settings,
             size=VOCABULARY,
             end_of_line=0,
@@ -109,7 +110,7 @@ class Torchs:
         self.parameters = list(modules.parameters())
         self.optimizer = torch.optim.SGD(self.parameters, lr=settings.learning_rate)
         self.clip = settings.clip
-        words = torch.from_numpy(make_words(settings, 4000).astype(np.int64)).view(LANES, -1).T.contiguous()
+        words = torch.from_numpy(make_words(settings, BLOCKS).astype(np.int64)).view(LANES, -1).T.contiguous()
         words = words.to(device)
         self.inputs, self.targets = words[:-1], words[1:]
         self.at, self.states = 0, [None] * len(self.recurrent)
@@ -248,7 +249,7 @@ def main():
         runners = {kind: make(settings, arguments.threads) for kind, make in kinds.items()}
         times = {kind: [] for kind in kinds}
         for runner in runners.values():
-            measure(runner, 0.5, at_once)
+            measure(runner, min(0.5, arguments.seconds), at_once)
         for _ in range(arguments.rounds):
             for kind, runner in runners.items():
                 times[kind] += measure(runner, arguments.seconds, at_once)

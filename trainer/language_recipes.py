@@ -192,16 +192,18 @@ class MikolovRnn(RnnlmSettings):
     """A plain tanh RNN (Mikolov et al. 2010), with the regularisation that was found later."""
 
     cell: str = "rnn"
-    hidden: int = 400
+    hidden: int = 300
     tie_weights: bool = True
     dropout: float = 0.4
     variational: bool = True
     shift_lanes: bool = True
-    optimizer: str = "adam"
-    learning_rate: float | None = 1e-3
+    batch_size: int = 40
+    optimizer: str = "adamw"
+    weight_decay: float = 0.05
+    learning_rate: float | None = 2e-3
     schedule: str = "cosine"
     warm_up: float = 0.03
-    epochs: int = 12
+    epochs: int = 24
     clip: float = 0.5
     initial: str = "uniform"
     patience: int = 0

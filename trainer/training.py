@@ -40,9 +40,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
     setup = Setup.from_arguments(arguments, model=model)
     origin = None
     if arguments["resume_from"] and not arguments["resume"]:
-        origin = Origin.open(
-            arguments["store"], arguments["resume_from"], states=arguments["checkpoints"]
-        )
+        origin = Origin.open(arguments["store"], arguments["resume_from"], states=arguments["checkpoints"])
         setup = origin.inherit(setup, arguments)
     choice = choose_engine(setup.settings, device=setup.device, asked=_find_asked(arguments))
     save_every_s = check_interval(arguments["checkpoint_seconds"])

@@ -11,6 +11,9 @@ import pytest
 
 from trainer.engines.gpu_neighbours import NeighbourPlan
 from trainer.engines.gpu_plan import Plan, read_source
+from trainer.engines.language.gpu_cells_choice import choose_plan
+from trainer.engines.language.gpu_cells_plan import CellLimits
+from trainer.engines.language.gpu_cells_plan import read_source as read_cell_source
 from trainer.engines.programs import Program
 
 PLANS = {
@@ -24,6 +27,25 @@ PROGRAMS = {kind: Program.from_macros(read_source(), plan.macros) for kind, plan
     "neighbours": NeighbourPlan.choose(100, shared_bytes=99 << 10).program,
     "many neighbours": NeighbourPlan.choose(5_000, shared_bytes=227 << 10).program,
 }
+
+CLUSTERS = "gru backward, in clusters"
+LOOPS = {  # cell and direction, precision, thread blocks by those of a cluster
+    "lstm forward": ("lstm", False, "float32", {1: 108}),
+    "rnn backward": ("rnn", True, "float32", {1: 108}),
+    "lstm backward on tensor cores": ("lstm", True, "tf32", {1: 108}),
+    "gru forward on tensor cores": ("gru", False, "bfloat16", {1: 108}),
+    CLUSTERS: ("gru", True, "tf32", {8: 120}),
+}
+for _kind, (_cell, _backward, _precision, _blocks) in LOOPS.items():
+    _plan = choose_plan(
+        _cell,
+        backward=_backward,
+        size=650,
+        lanes=20,
+        limits=CellLimits(163 << 10, _blocks),
+        precision=_precision,
+    )
+    PROGRAMS[_kind] = Program.from_macros(read_cell_source(), _plan.macros)
 
 
 def find_nvrtc():
@@ -66,6 +88,8 @@ def compile_with_nvrtc(library, source, options):
 @pytest.mark.parametrize("kind", PROGRAMS)
 def test_the_kernels_compile_without_a_warning(kind, architecture, tmp_path):
     program = PROGRAMS[kind]
+    if kind == CLUSTERS and architecture == "sm_80":
+        pytest.skip("clusters came with sm_90")
     if nvcc := shutil.which("nvcc"):
         source = tmp_path / "kernels.cu"
         source.write_text(program.source)

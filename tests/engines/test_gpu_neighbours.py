@@ -71,7 +71,7 @@ def compare(device, vectors, count, *, some, **options):
 @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.integers(31, 1_600),
-    dim=st.integers(1, 13),
+    dim=st.integers(2, 13),
     count=st.integers(1, 30),
     rising=st.booleans(),
     seed=st.integers(0, 1_000),

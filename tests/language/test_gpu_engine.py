@@ -178,6 +178,18 @@ def test_all_that_regularises_is_what_the_plain_layers_do(device, optimizer, var
     compare(train(make_learner(None, **changes)), train(make_learner(device, **changes)))
 
 
+@pytest.mark.parametrize(
+    "place", ["embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout", "weight_drop"]
+)
+def test_a_repeated_step_drops_anew(device, place):
+    """Blocks of one length, all but two of them repeated: each drops what the plain layers drop from that block's own seed."""
+    changes = {place: 0.5, "variational": True, **OPTIMIZERS["adamw"], "learning_rate": 0.01}
+    plain, other = train(make_learner(None, **changes)), train(make_learner(device, **changes))
+    compare(plain, other)
+    if isinstance(device, EmulatedLanguageDevice):
+        assert device.replays > 12
+
+
 def test_averaging_begins_in_the_middle_of_a_training(device, monkeypatch):
     changes = {**OPTIMIZERS["asgd"], "epochs": 4}
     learners = [make_learner(None, **changes), make_learner(device, **changes)]

@@ -53,8 +53,8 @@ class _Search:
     def choose_sample(self) -> tuple[NDArray[np.float32], int] | None:
         """Some rows, and which of the scores with them is in all likelihood below the last that is wanted; None for few.
 
-        Of the ``count`` nearest rows about s = count * _SAMPLE / V are among the sample. That as many as s + 6 √s + 5 are
-        happens to one row in millions, which then finds too few and is left out.
+        Of the ``count`` nearest rows about s = count * _SAMPLE / V are among the sample. More than s + 6 √s + 5 of them are there
+        for one row in millions, which then finds too few and is left to others.
         """
         live = np.flatnonzero(self.live)
         share = self.count * _SAMPLE / max(len(live), 1)
@@ -149,6 +149,7 @@ def select_neighbours(
         finally:
             search.stopped = True
             pool.shutdown(wait=True, cancel_futures=True)
-    progress(V, V)
     starved = search.live & (search.counts < min(count, int(search.live.sum()) - 1))
-    return Selected(ids, cosines, np.flatnonzero(starved))
+    left = np.flatnonzero(starved)
+    progress(V - len(left), V)
+    return Selected(ids, cosines, left)

@@ -146,8 +146,9 @@ def select_neighbours(
         device.download(found_ids[:length], ids[span])
         device.download(found_cosines[:length], cosines[span])
         device.download(found_crowded[:length], crowded[span])
-    progress(V, V)
-    return Selected(ids, cosines, np.flatnonzero(crowded))
+    left = np.flatnonzero(crowded)
+    progress(V - len(left), V)
+    return Selected(ids, cosines, left)
 
 
 def _divide(V: int, D: int, count: int, device: NeighbourDevice, *, most_scores: int) -> tuple[int, int]:

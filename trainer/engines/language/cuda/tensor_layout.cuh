@@ -27,4 +27,5 @@ constexpr int STASH = up(SHOWN_SUMS * UNITS * STASH_ROW, 4) / 4;    // float4s: 
 constexpr int WORK = larger(STAGES * STAGE, STASH) + INBOX;           // float4s beside the weights
 constexpr int SHOWN = RANKS * STEPS * 8 * SHOWN_ROW;                  // float4s that are exchanged at a step
 
-static_assert((TERMS == 1 || TERMS == 3) && SPLITS > 0 && THREADS == 32 * SPLITS * M_WARPS * N_WARPS && GROUPS % RANKS == 0, "see recurrent.cu");
+static_assert(THREADS == 32 * SPLITS * M_WARPS * N_WARPS && GROUPS % RANKS == 0 && WORK > INBOX, "see recurrent.cu");
+static_assert(TERMS == 1 || TERMS == 3, "see recurrent.cu");
