@@ -30,7 +30,7 @@ from trainer.corpus import Corpus, open_corpus
 from trainer.engines import gpu, staleness
 from trainer.engines.cupy_device import CupyDevice
 from trainer.options import length_range
-from trainer.recipes import WordVectorSettings
+from trainer.recipes import TABLE_DTYPES, WordVectorSettings
 
 
 def main() -> None:
@@ -54,6 +54,7 @@ def main() -> None:
             seed=seed,
             threads=1,
             subwords=options.subwords,
+            table_dtype=options.table_dtype,
         )
         print(json.dumps(measure(corpus, settings, blocks, workers, options)), flush=True)
 
@@ -79,6 +80,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, nargs="+", default=[1], help="on the first GPU, with tables of their own"
     )
+    parser.add_argument("--table-dtype", default="float32", choices=TABLE_DTYPES)
     parser.add_argument("--subwords", type=length_range, help="such as 3-6")
     parser.add_argument("--eval", type=Path)
     return parser.parse_args()
@@ -147,6 +149,7 @@ def measure(
         "words": learner.total_words,
         "workers": len(learner.workers),
         "subwords": settings.subwords,
+        "table_dtype": settings.table_dtype,
         "steps": len(steps),
         "blocks": learner.workers[0].blocks,
         "capacity": learner.workers[0].kernel.capacity,

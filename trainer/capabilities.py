@@ -18,6 +18,7 @@ SPECIFIC_OPTIONS = {
     "shared_negatives",
     "context_gradient",
     "gpus",
+    "table_dtype",
 }
 
 
@@ -92,7 +93,7 @@ WORD_VECTOR_ENGINES = (
         build=_build_on_gpu,
         devices=("gpu",),
         subwords=True,
-        own_options=("shared_negatives", "context_gradient", "gpus"),
+        own_options=("shared_negatives", "context_gradient", "gpus", "table_dtype"),
         require=_require_gpus,
     ),
     Engine(
@@ -127,7 +128,7 @@ def choose_engine(
     device that is asked for and is not there.
     """
     _refuse_idle(settings, asked)
-    if device == "auto" and "gpus" in asked:
+    if device == "auto" and not {"gpus", "table_dtype"}.isdisjoint(asked):
         device = "gpu"
     candidates = [engine for engine in engines if settings.engine in {"auto", engine.name}]
     if not candidates:

@@ -19,6 +19,7 @@ MODELS = ("cbow", "skipgram")
 LOSSES = ("negative-sampling", "hierarchical-softmax")
 ENGINES = ("auto", "plain", "fast")
 OPTIMIZERS = ("adam", "sgd")
+TABLE_DTYPES = ("float32", "float16")
 
 
 def available_threads() -> int:
@@ -66,6 +67,8 @@ class WordVectorSettings:
     Fast engines only."""
     context_gradient: float = 1.0
     """Share of the gradient that the context words of CBOW receive. Fast engines only."""
+    table_dtype: str = "float32"
+    """Element type of the tables while they are trained; sums are float32 all the same. Fast engine on GPUs only."""
     gpus: int = 1
     """Of this machine, which train together. Fast engine on GPUs only."""
     output_weight: float | None = None
@@ -89,6 +92,7 @@ class WordVectorSettings:
         check_range("epochs", self.epochs, 1, 1_000_000)
         check_range("threads", self.threads, 1, 4096)
         check_range("gpus", self.gpus, 1, 64)
+        check_choice("table-dtype", self.table_dtype, TABLE_DTYPES)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_range("batch-size", self.batch_size, 1, 10_000_000)
         check_range("shared-negatives", self.shared_negatives, 1, 10_000)

@@ -13,7 +13,7 @@ from trainer.options import Arguments
 from trainer.recipes import WordVectorSettings
 from trainer.texts import choose_phrases
 
-PLACES = ("device", "gpus")
+PLACES = ("device", "gpus", "table_dtype")
 """What an interrupted training may go on with otherwise: it says where something is computed, not what."""
 
 
@@ -89,12 +89,12 @@ class Setup:
                 raise InputError(
                     f"--resume: --{key.replace('_', '-')} is {_show(asked[key])}, but the interrupted training has {_show(value)}"
                 )
-        gpus = self.settings.gpus if arguments.said("gpus") else saved.settings.gpus
-        device = "gpu" if arguments.said("gpus") else saved.device
+        changes = {key: asked[key] for key in PLACES[1:] if arguments.said(key)}
+        device = "gpu" if changes else saved.device  # they ask for one, as in choose_engine
         if arguments.said("device"):
             device = self.device
         return dataclasses.replace(
-            saved, settings=dataclasses.replace(saved.settings, gpus=gpus), device=device
+            saved, settings=dataclasses.replace(saved.settings, **changes), device=device
         )
 
 

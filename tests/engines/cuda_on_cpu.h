@@ -234,7 +234,10 @@ inline int __popc(unsigned value) { return __builtin_popcount(value); }
 inline int __ffs(unsigned value) { return __builtin_ffs(static_cast<int>(value)); }
 inline int __clz(unsigned value) { return value ? __builtin_clz(value) : 32; }
 inline float4 make_float4(float x, float y, float z, float w) { return {x, y, z, w}; }
-inline float4 __ldcg(const float4* address) { return *address; }
+template <class T>
+T __ldcg(const T* address) {
+    return *address;
+}
 
 inline unsigned __float_as_uint(float value) {
     unsigned bits;
@@ -247,6 +250,31 @@ inline float __uint_as_float(unsigned bits) {
     std::memcpy(&value, &bits, 4);
     return value;
 }
+
+#if HALVES
+// Two numbers of 16 bits, the first in the lower half.
+inline unsigned pack_halves(float low, float high) {
+    _Float16 pair[2] = {static_cast<_Float16>(low), static_cast<_Float16>(high)};
+    unsigned packed;
+    std::memcpy(&packed, pair, 4);
+    return packed;
+}
+
+inline float2 unpack_halves(unsigned packed) {
+    _Float16 pair[2];
+    std::memcpy(pair, &packed, 4);
+    return {static_cast<float>(pair[0]), static_cast<float>(pair[1])};
+}
+
+inline void add_halves(void* address, unsigned first, unsigned second) {
+    _Float16 numbers[4], changes[4];
+    unsigned pairs[2] = {first, second};
+    std::memcpy(numbers, address, 8);
+    std::memcpy(changes, pairs, 8);
+    for (int i = 0; i < 4; ++i) numbers[i] += changes[i];
+    std::memcpy(address, numbers, 8);
+}
+#endif
 
 template <class T>
 T atomicAdd(T* address, T value) {

@@ -7,7 +7,7 @@ constexpr unsigned SHARED_BYTES = ROWS * STRIDE * 16 + sizeof(Scores) + sizeof(N
 
 extern "C" unsigned shared_bytes() { return SHARED_BYTES; }
 
-extern "C" int emulate(int grid, unsigned order, float4* inputs, float4* outputs, const uint32* tokens, long long first_word,
+extern "C" int emulate(int grid, unsigned order, Cell* inputs, Cell* outputs, const uint32* tokens, long long first_word,
                        const long long* row_starts, const int* rows, const uint32* keep, const float* input_rates,
                        const float* output_rates, int damped, const int* negatives,
                        long long negative_room, uint64 seed, long long first_piece, long long last_piece, long long pieces,

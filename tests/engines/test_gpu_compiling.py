@@ -20,6 +20,7 @@ PLANS = {
     "cbow": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False),
     "skipgram": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=True),
     "subwords": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=False, subwords=True),
+    "halves": Plan(dim=100, window=5, negatives=16, chunk=256, skipgram=True, halves=True),
     "wide": Plan(dim=1024, window=2, negatives=24, chunk=512, skipgram=False, block=4, threads=256),
 }
 PROGRAMS = {kind: Program.from_macros(read_source(), plan.macros) for kind, plan in PLANS.items()} | {

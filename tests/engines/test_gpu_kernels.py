@@ -84,6 +84,51 @@ def test_a_piece_of_training_is_what_the_plain_models_compute(folder, options, l
     compare(EmulatedDevice(folder, order=order), lines, seed, **options)
 
 
+def compare_halves(device, **options):
+    """float16 tables end near those of the plain models: each number as near as many roundings are, and none drifts."""
+    rng = np.random.default_rng(8)
+    lines = [rng.integers(-1, 12, size).tolist() for size in rng.integers(1, 200, 12)]
+    corpus = make_corpus(lines, 12)
+    settings = WordVectorSettings(table_dtype="float16", learning_rate=0.001, subsample=0.0, **options)
+    learner = GpuLearner(corpus, settings, device, blocks=1)
+    arrays, values = learner.state()
+    arrays = {name: rng.normal(0, 0.5, table.shape).astype(np.float16) for name, table in arrays.items()}
+    learner.restore(arrays, values)
+    plain = DeviceSpecification(learner, corpus)
+    learner.warm_up()
+    measured = device.read(learner.workers[0].launch(0, 1))
+    assert plain.train(0) == pytest.approx(tuple(measured[0]), rel=1e-2)
+    after, _ = learner.state()
+    for name, expected in (("input", plain.inputs), ("output", plain.outputs)):
+        way, off = expected - arrays[name], after[name] - expected
+        # A table that was rounded to the nearest would have stayed behind: what is off would lean against the way.
+        lean = (off * np.sign(way)).mean() / np.abs(way).mean()
+        spread = np.sqrt((off**2).mean() / (way**2).mean())
+        assert abs(lean) < 0.03
+        assert spread < 0.25
+
+
+HALVES = [
+    {"model": "cbow", "dim": 22, "window": 3, "shared_negatives": 8},
+    {"model": "skipgram", "dim": 22, "window": 3, "shared_negatives": 8},
+    {"model": "cbow", "dim": 22, "window": 3, "shared_negatives": 8, "subwords": (1, 3), "buckets": 50},
+]
+
+
+@needs_compiler
+@pytest.mark.parametrize("options", HALVES, ids=describe)
+def test_tables_of_halves_lose_no_small_change(folder, options):
+    compare_halves(EmulatedDevice(folder, order=1), **options)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("options", HALVES, ids=describe)
+def test_tables_of_halves_lose_no_small_change_on_a_gpu(gpu, options):
+    from trainer.engines.cupy_device import CupyDevice
+
+    compare_halves(CupyDevice(), **options)
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("options", KINDS, ids=describe)
 def test_a_gpu_computes_the_same(gpu, options):

@@ -21,7 +21,15 @@ from trainer.commands.corpus import add_text
 from trainer.commands.rnnlm import RNNLM
 from trainer.console import Console
 from trainer.options import Arguments, Option, count_number, decimal_number, length_range, positive_number
-from trainer.recipes import ENGINES, LOSSES, OPTIMIZERS, RECIPES, WordVectorSettings, recipe_options
+from trainer.recipes import (
+    ENGINES,
+    LOSSES,
+    OPTIMIZERS,
+    RECIPES,
+    TABLE_DTYPES,
+    WordVectorSettings,
+    recipe_options,
+)
 
 _DEFAULTS = WordVectorSettings(threads=1)
 
@@ -73,6 +81,9 @@ WORD_VECTOR_OPTIONS = (
         "share of the gradient that CBOW's context words receive, fast engine",
         decimal_number,
         metavar="X",
+    ),
+    _setting(
+        "table-dtype", "element type of the tables on a GPU while they are trained", choices=TABLE_DTYPES
     ),
     _setting("gpus", "GPUs of this machine that train together, fast engine", positive_number),
     _setting(

@@ -101,7 +101,7 @@ class Meetings:
         changes = []
         for worker, bases in zip(self._workers, self._bases, strict=True):
             with worker.device.computing():
-                changes.append(worker.tables[name][rows] - bases[name][rows])
+                changes.append(worker.tables[name][rows].astype(np.float32) - bases[name][rows])
         self._exchange.add_up(changes)
         width = changes[0].shape[1]
         for number, worker in enumerate(self._workers):
@@ -109,7 +109,7 @@ class Meetings:
             with worker.device.computing():
                 along, there, back = axes[number][0], axes[number][1 : width + 1], axes[number][width + 1 :]
                 share = share_of_sum(touches[rows, None] * along, len(self._workers))
-                base[rows] += ((changes[number] @ there) * share) @ back
+                base[rows] = base[rows] + ((changes[number] @ there) * share) @ back
                 worker.tables[name][rows] = base[rows]
 
     def _measure(self) -> None:
@@ -120,7 +120,7 @@ class Meetings:
             moment, mean = np.zeros((width, width)), np.zeros(width)
             for start in range(0, len(base), self._rows):
                 with worker.device.computing():
-                    rows = base[start : start + self._rows]
+                    rows = base[start : start + self._rows].astype(np.float32)
                     weighted = rows * touches[name][start : start + self._rows, None]
                     products, total = weighted.T @ rows, weighted.sum(axis=0)
                 moment += worker.device.read(products) / self._weights[name]

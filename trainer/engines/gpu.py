@@ -238,7 +238,7 @@ def _check_room(
     words, size = len(material.token_ids), len(material.keep)
     tables = material.table_bytes(plan)
     if len(devices) > 1:  # what the workers parted from, and how much they take of the others' changes
-        tables += sum(material.heights.values()) * (16 * plan.columns + 16)
+        tables += sum(material.heights.values()) * (4 * plan.columns * plan.dtype.itemsize + 4)
     least = min(devices, key=lambda device: device.limits.free_bytes)
     free = least.limits.free_bytes
     if resident is None:

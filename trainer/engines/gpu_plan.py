@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from artifact.errors import InputError
 from trainer.engines.programs import join_source
@@ -30,6 +33,8 @@ class Plan:
     chunk: int
     skipgram: bool
     subwords: bool = False
+    halves: bool = False
+    """Whether the tables hold float16."""
     block: int = BLOCKS[0]
     threads: int = 128
     """A multiple of 32."""
@@ -50,6 +55,7 @@ class Plan:
                 chunk=chunk,
                 skipgram=settings.model == "skipgram",
                 subwords=settings.subwords is not None,
+                halves=settings.table_dtype == "float16",
                 block=block,
                 threads=128 if settings.dim <= 128 else 256,
             )
@@ -66,6 +72,11 @@ class Plan:
     def columns(self) -> int:
         """Fours of numbers in a row of a table on the device."""
         return -(-self.dim // 4)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the tables on the device."""
+        return np.dtype(np.float16 if self.halves else np.float32)
 
     @property
     def reach(self) -> int:
@@ -94,6 +105,7 @@ class Plan:
             "SPLIT": self.split,
             "SKIPGRAM": int(self.skipgram),
             "SUBWORDS": int(self.subwords),
+            "HALVES": int(self.halves),
             "PIECE": PIECE,
             "RESIDENT": self.resident,
         }

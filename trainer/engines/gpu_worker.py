@@ -54,7 +54,7 @@ class Material:
     def table_bytes(self, plan: Plan) -> int:
         """What lies on a device beside the text."""
         lists = (self.subwords.starts, self.subwords.rows) if self.subwords else ()
-        rows = sum(self.heights.values()) * plan.columns * 16
+        rows = sum(self.heights.values()) * 4 * plan.columns * plan.dtype.itemsize
         rates = 4 * sum(self.heights.values())
         return rows + rates + sum(int(array.nbytes) for array in (self.keep, self.negatives, *lists))
 
@@ -72,7 +72,7 @@ class Worker:
         self._row_starts = self.upload(subwords.starts if subwords else np.zeros(1, np.int64))
         self._rows = self.upload(subwords.rows if subwords else np.zeros(1, np.int32))
         self.tables = {
-            name: device.zeros((height, 4 * plan.columns), np.float32)
+            name: device.zeros((height, 4 * plan.columns), plan.dtype)
             for name, height in material.heights.items()
         }
         self.row_rates = [
@@ -144,7 +144,7 @@ class Worker:
         """Write ``rows`` [height, D] into a table, whose rows are padded with zeros."""
         table = self.tables[name]
         for start in range(0, len(rows), PART):
-            part = np.zeros((len(rows[start : start + PART]), table.shape[1]), np.float32)
+            part = np.zeros((len(rows[start : start + PART]), table.shape[1]), table.dtype)
             part[:, : rows.shape[1]] = rows[start : start + PART]
             self.device.write(part, table[start : start + PART])
 

@@ -12,9 +12,10 @@
 //
 // Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
 // 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
-// of two up to 32), SKIPGRAM and SUBWORDS (0 or 1), PIECE (raw words), RESIDENT (thread blocks
-// that a multiprocessor is to have room for).
+// of two up to 32), SKIPGRAM, SUBWORDS and HALVES (0 or 1), PIECE (raw words), RESIDENT
+// (thread blocks that a multiprocessor is to have room for).
 
+#include "cuda/cells.cuh"
 #include "cuda/layout.cuh"
 #include "cuda/columns.cuh"
 #include "cuda/inputs.cuh"
@@ -68,6 +69,7 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
             __syncthreads();  // the block before is done
             work.negative_ids = notes.negatives[blocks % 2];
             work.measured = blocks % LOSS_EVERY == 0;
+            if (HALVES) work.salt = mix(key + static_cast<uint64>(blocks));
             cursor += NEGATIVES;
             if (cursor >= task.negative_room) cursor = 0;
             copy_negative_ids(task, notes.negatives[(blocks + 1) % 2], cursor);
@@ -91,7 +93,7 @@ __device__ void train_piece(const Task& task, Work& work, long long piece, doubl
 // Thread blocks take pieces first_piece .. last_piece in order from `queue`, a counter that starts at 0.
 // measured [last_piece - first_piece, 2]: examples and loss.
 extern "C" __global__ void __launch_bounds__(THREADS, RESIDENT) train_pieces(
-    float4* inputs, float4* outputs, const uint32* tokens, long long first_word, const long long* row_starts,
+    Cell* inputs, Cell* outputs, const uint32* tokens, long long first_word, const long long* row_starts,
     const int* rows, const uint32* keep, const float* input_rates, const float* output_rates, int damped,
     const int* negatives, long long negative_room, uint64 seed, long long first_piece, long long last_piece,
     long long pieces, long long words, double learning_rate, double total_words, float negative_weight,

@@ -127,7 +127,8 @@ __device__ void update_negatives(const Task& task, const Work& work) {
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (k + r < NEGATIVES)
-                atomic_add4(task.outputs + static_cast<long long>(work.negative_ids[k + r]) * COLUMNS + column, sums[r]);
+                atomic_add4(task.outputs + static_cast<long long>(work.negative_ids[k + r]) * COLUMNS + column, sums[r],
+                            work.salt);
     }
 }
 

@@ -82,7 +82,7 @@ __device__ void make_errors(const Task& task, Work& work, int first, int rows, f
                 int word = work.notes->words[first + i + r];
                 float4 update = zero4();
                 add4(update, factor * share_of(task, task.output_rates, word, rate), work.states[(i + r) * STRIDE + column]);
-                atomic_add4(task.outputs + static_cast<long long>(word) * COLUMNS + column, update);
+                atomic_add4(task.outputs + static_cast<long long>(word) * COLUMNS + column, update, work.salt);
             }
     }
 }
@@ -96,7 +96,7 @@ __device__ void return_errors(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (first + i + r < stop)
-                add_input(task, work.notes->words[first + i + r], column, sums[r], rate);
+                add_input(task, work, work.notes->words[first + i + r], column, sums[r], rate);
     }
 }
 

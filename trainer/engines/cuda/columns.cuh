@@ -24,21 +24,7 @@ __device__ __forceinline__ float dot4(float4 a, float4 b, float sum) {
 
 __device__ __forceinline__ float sigmoid(float x) { return __fdividef(1.f, 1.f + __expf(-x)); }
 
-// Rows change under our eyes: read them where the atomics write them, past the first cache.
-__device__ __forceinline__ float4 load4(const float4* address) { return __ldcg(address); }
-
-// Start to copy four columns into shared memory, the same way; they are there after wait_for_copies and a barrier.
-__device__ __forceinline__ void copy4(float4* to, const float4* from) {
-#ifdef __CUDA_ARCH__
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32>(__cvta_generic_to_shared(to))),
-                 "l"(__cvta_generic_to_global(from))
-                 : "memory");
-#else
-    *to = *from;
-#endif
-}
-
-// The same of one number.
+// Start to copy a number into shared memory.
 __device__ __forceinline__ void copy1(int* to, const int* from) {
 #ifdef __CUDA_ARCH__
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(static_cast<uint32>(__cvta_generic_to_shared(to))),
@@ -53,19 +39,5 @@ __device__ __forceinline__ void copy1(int* to, const int* from) {
 __device__ __forceinline__ void wait_for_copies() {
 #ifdef __CUDA_ARCH__
     asm volatile("cp.async.wait_all;" ::: "memory");
-#endif
-}
-
-__device__ __forceinline__ void atomic_add4(float4* address, float4 x) {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
-    asm volatile("red.global.add.v4.f32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(address)), "f"(x.x),
-                 "f"(x.y), "f"(x.z), "f"(x.w)
-                 : "memory");
-#else
-    float* to = reinterpret_cast<float*>(address);
-    atomicAdd(to, x.x);
-    atomicAdd(to + 1, x.y);
-    atomicAdd(to + 2, x.z);
-    atomicAdd(to + 3, x.w);
 #endif
 }

@@ -25,18 +25,19 @@ __device__ __forceinline__ float share_of(const Task& task, const float* rates, 
     return row < task.damped ? fminf(1.f, __fdividef(rates[row], rate)) : 1.f;
 }
 
-__device__ __forceinline__ void add_row(const Task& task, int row, int column, float4 x, float rate) {
+__device__ __forceinline__ void add_row(const Task& task, int row, int column, float4 x, float rate, uint64 salt) {
     float4 update = zero4();
     add4(update, share_of(task, task.input_rates, row, rate), x);
-    atomic_add4(task.inputs + static_cast<long long>(row) * COLUMNS + column, update);
+    atomic_add4(task.inputs + static_cast<long long>(row) * COLUMNS + column, update, salt);
 }
 
 // Add to the word's vector: each of its rows gets the whole, as in fastText.
-__device__ __forceinline__ void add_input(const Task& task, int word, int column, float4 x, float rate) {
+__device__ __forceinline__ void add_input(
+    const Task& task, const Work& work, int word, int column, float4 x, float rate) {
     if constexpr (SUBWORDS) {
         for (long long k = task.row_starts[word]; k < task.row_starts[word + 1]; ++k)
-            add_row(task, task.rows[k], column, x, rate);
+            add_row(task, task.rows[k], column, x, rate, work.salt);
     } else {
-        add_row(task, word, column, x, rate);
+        add_row(task, word, column, x, rate, work.salt);
     }
 }

@@ -5,10 +5,7 @@
 #define SHARED_MEMORY(name) extern __shared__ float4 name[]
 #endif
 
-typedef unsigned int uint32;
-typedef unsigned long long uint64;
-
-constexpr int COLUMNS = (DIM + 3) / 4;     // float4s of a row in the tables
+constexpr int COLUMNS = (DIM + 3) / 4;     // cells of a row in the tables, float4s of one in shared memory
 constexpr int STRIDE = COLUMNS | 1;        // float4s of a row in shared memory: odd, so that rows start in different banks
 constexpr int RING = BLOCK + 2 * WINDOW;   // words that a block of targets can see
 constexpr int NEGATIVES4 = (NEGATIVES + 3) / 4 * 4;
@@ -56,13 +53,14 @@ struct Work {
     float4 *states, *near, *errors, *negatives;
     const int* negative_ids;
     bool measured;  // whether this block's loss is wanted
+    uint64 salt;    // how this block rounds, with HALVES
     Scores* scores;
     Notes* notes;
 };
 
-// What a launch is told. Tables are [V, COLUMNS] float4s; the inputs have rows of n-grams after those of words.
+// What a launch is told. Tables are [V, COLUMNS] cells; the inputs have rows of n-grams after those of words.
 struct Task {
-    float4 *inputs, *outputs;
+    Cell *inputs, *outputs;
     const uint32* tokens;         // of raw words first_word, first_word + 1, ... of the epoch
     long long first_word;
     const long long* row_starts;  // [V + 1] word i is made of the input rows rows[row_starts[i]] .. rows[row_starts[i + 1]]

@@ -15,7 +15,7 @@ __device__ void update_states(const Task& task, const Work& work, int first, int
 #pragma unroll
         for (int r = 0; r < 4; ++r)
             if (i + r < rows)
-                add_input(task, work.notes->words[first + i + r], column, sums[r], rate);
+                add_input(task, work, work.notes->words[first + i + r], column, sums[r], rate);
     }
 }
 
@@ -34,7 +34,8 @@ __device__ void update_near(const Task& task, const Work& work, int first, int c
         for (int r = 0; r < 4; ++r) {
             int word = first + lane + r - WINDOW;
             if (lane + r < RING && word >= 0 && word < min(count, first + rows + WINDOW))
-                atomic_add4(task.outputs + static_cast<long long>(work.notes->words[word]) * COLUMNS + column, sums[r]);
+                atomic_add4(task.outputs + static_cast<long long>(work.notes->words[word]) * COLUMNS + column, sums[r],
+                            work.salt);
         }
     }
 }

@@ -1,12 +1,6 @@
 // Reading the text: which words are kept, and where their lines end. The same hashes and rules as sampling.py.
 #pragma once
 
-__device__ __forceinline__ uint64 mix(uint64 value) {  // sampling.mix
-    value = (value ^ (value >> 30)) * 0xBF58476D1CE4E5B9ull;
-    value = (value ^ (value >> 27)) * 0x94D049BB133111EBull;
-    return value ^ (value >> 31);
-}
-
 __device__ __forceinline__ uint64 piece_key(uint64 seed, uint64 piece) { return mix(mix(seed + STEP) + piece * STEP); }
 
 // notes.tokens: raw words position .. position + TILE, those that subsampling drops set to 0.
