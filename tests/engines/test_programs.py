@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from trainer.engines.precompile import compile_program
 from trainer.engines.programs import Program, find_cubin, load_function
 
 PROGRAM = Program.from_macros('extern "C" __global__ void run() {}', {"WIDTH": 4})
@@ -98,3 +99,26 @@ def test_what_was_not_is_compiled(shipped, monkeypatch):
 def test_a_file_that_cannot_be_loaded_is_compiled_anew(shipped):
     path = shipped("sm_90")
     assert load_function(Cupy("90", broken=[path]), PROGRAM, "run") == ("run", COMPILED)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_gpu_runs_what_was_compiled_beforehand(gpu, tmp_path, monkeypatch, whole):
+    source = 'extern "C" __global__ void fill(int* out) { out[threadIdx.x] = WIDTH; }'
+    program = Program.from_macros(source, {"WIDTH": 4})
+    cupy = gpu.xp
+    architecture = f"sm_{cupy.cuda.Device().compute_capability}"
+    cubin = compile_program(program, architecture)
+    (tmp_path / program.filename(architecture)).write_bytes(cubin if whole else cubin[:100])
+    monkeypatch.setenv("WORDKIN_CUBINS", str(tmp_path))
+    made, asked = cupy.RawModule, []
+
+    def make(**of):
+        asked.append(set(of))
+        return made(**of)
+
+    monkeypatch.setattr(cupy, "RawModule", make)
+    out = cupy.zeros(8, "int32")
+    load_function(cupy, program, "fill")((1,), (8,), (out,))
+    assert out.get().tolist() == [4] * 8
+    assert asked == ([{"path"}] if whole else [{"path"}, {"code", "options"}])
