@@ -29,3 +29,8 @@ def list_scored(neighbours: Sequence[Neighbour]) -> list[dict[str, Any]]:
 def mark_words(composed: Sequence[str], matched: Mapping[str, str]) -> dict[str, Any]:
     """The members that say how words were found; none where all are in the vocabulary as asked."""
     return ({"oov": True} if composed else {}) | ({"matched": dict(matched)} if matched else {})
+
+
+def mark_path(recall: float | None) -> dict[str, Any]:
+    """The members that say that an index answered, and its recall; none where the answer is exact."""
+    return {} if recall is None else {"path": "index", "recall": recall}

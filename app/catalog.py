@@ -310,9 +310,14 @@ class Catalog:
         _read_ahead(artifact)
         is_embedding = artifact.manifest.kind == "embedding"
         model = (
-            artifact.embedding(threads=self._search_threads) if is_embedding else artifact.language_model()
+            artifact.embedding(threads=self._search_threads, with_index=True)
+            if is_embedding
+            else artifact.language_model()
         )
-        return Served(name, version, artifact.manifest, model)
+        served = Served(name, version, artifact.manifest, model)
+        for warning in served.warnings:
+            logger.warning("%s %s: %s", name, version, warning)
+        return served
 
 
 def _unknown_model(model: str, shelf: Shelf) -> ProblemError:

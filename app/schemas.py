@@ -60,6 +60,38 @@ Matched = Annotated[
 ]
 
 
+Exact = Annotated[
+    bool,
+    Field(
+        description=(
+            "Look at every word, where the model has an index too, by which a word may be missed. What `among`, "
+            "`restrict_vocab` or `3cosmul` narrow or change is searched exactly anyway."
+        )
+    ),
+]
+Path = Annotated[
+    Literal["index"] | None,
+    Field(
+        description=(
+            "`index` where an index found the words: the scores are exact, but a word may be missing. Left out where the "
+            "answer is exact."
+        ),
+        examples=["index"],
+    ),
+]
+Recall = Annotated[
+    float | None,
+    Field(
+        ge=0,
+        le=1,
+        description=(
+            "With `path`: the share of the ten nearest words that this index finds, as measured when it was made."
+        ),
+        examples=[0.9991],
+    ),
+]
+
+
 def show(example: dict[str, Any]) -> ConfigDict:
     """A whole body as an example: what the documentation page sends at the press of a button."""
     return ConfigDict(json_schema_extra={"examples": [example]})
@@ -79,6 +111,7 @@ class SimilarParameters(Parameters):
 
     word: Annotated[Word, Field(description="The word to start from.", examples=["car"])]
     top: Top = 10
+    exact: Exact = False
 
 
 class SimilarityParameters(Parameters):
@@ -123,6 +156,8 @@ class NeighbourList(BaseModel):
     results: list[ScoredWord]
     oov: Oov = False
     matched: Matched = {}
+    path: Path = None
+    recall: Recall = None
 
 
 class Neighbours(NeighbourList, Answer):
@@ -165,6 +200,9 @@ class ModelSummary(BaseModel):
     tokenizer: Annotated[str, Field(examples=["words"])]
     license: str
     provenance: str
+    warnings: Annotated[
+        list[str], Field(description="What of the version this server cannot make use of, and why.")
+    ] = []
 
 
 class Models(BaseModel):

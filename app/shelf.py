@@ -55,6 +55,16 @@ class Served:
         """The words of the model, whatever its kind."""
         return self._model.vocabulary
 
+    @property
+    def warnings(self) -> list[str]:
+        """What of this version is not made use of, and why."""
+        return self._model.warnings if isinstance(self._model, Embedding) else []
+
+    @property
+    def has_index(self) -> bool:
+        """Whether questions may be answered by an index."""
+        return isinstance(self._model, Embedding) and self._model.index is not None
+
     def warm(self) -> None:
         """Ask a first question, so that whoever asks next need not wait for what is read and made only once."""
         with suppress(WordkinError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.answers import list_scored, mark_words
+from app.answers import list_scored, mark_path, mark_words
 from app.batches import Batch
 from app.catalog import Served
 from app.errors import refuse
@@ -27,6 +27,7 @@ def read_similar(query: SimilarQuery) -> Question:
         among=query.among,
         exclude=query.exclude,
         min_score=query.min_score,
+        exact=query.exact,
     )
 
 
@@ -39,6 +40,7 @@ def read_analogy(query: AnalogyQuery) -> Question:
         top=query.top,
         method=query.method,
         restrict_vocab=query.restrict_vocab,
+        exact=query.exact,
     )
 
 
@@ -72,7 +74,11 @@ def list_neighbours(served: Served, questions: Sequence[Question]) -> list[Mappi
     return [
         found
         if isinstance(found, QueryError)
-        else {"results": list_scored(found.neighbours), **mark_words(found.composed, found.matched)}
+        else {
+            "results": list_scored(found.neighbours),
+            **mark_words(found.composed, found.matched),
+            **mark_path(found.recall),
+        }
         for found in answer(served.embedding, questions)
     ]
 

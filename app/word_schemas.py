@@ -11,6 +11,7 @@ from app.schemas import (
     MAX_WORD_CHARACTERS,
     Answer,
     Body,
+    Exact,
     Matched,
     NeighbourList,
     Oov,
@@ -113,6 +114,7 @@ class SimilarQuery(Strict):
     min_score: Annotated[
         float | None, Field(allow_inf_nan=False, description="Leave out what scores less.")
     ] = None
+    exact: Exact = False
 
 
 class SimilarBody(SimilarQuery, Body):
@@ -143,6 +145,7 @@ class AnalogyQuery(Strict):
     top: Top = 5
     method: Method = "3cosadd"
     restrict_vocab: RestrictVocab = None
+    exact: Exact = False
 
 
 class AnalogyBody(AnalogyQuery, Body):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from artifact.approximate import ApproximateSearch
 from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
 from artifact.lookup import look_up
 from artifact.manifest import Manifest
@@ -19,6 +20,7 @@ from artifact.search import NO_DIRECTION, Search, to_units
 from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
+from artifact.word_index import WordIndex
 
 _BLOCK_ROWS = 16_384
 _MOST_SUGGESTED_FOR = 3
@@ -44,7 +46,8 @@ def compute_norms(vectors: NDArray[Any]) -> NDArray[np.float32]:
 class Embedding:
     """Word vectors [V, D] (float16 or float32, may be a memory map) with their norms [V], words and tokenizer.
 
-    ``neighbours`` are the nearest words of each, computed before. ``threads`` share a large search; see ``Search``.
+    ``neighbours`` are the nearest words of each, computed before. ``index`` finds them approximately where that is asked
+    for; where it cannot be opened, ``warnings`` say why. ``threads`` share a large search; see ``Search``.
     """
 
     def __init__(
@@ -60,6 +63,7 @@ class Embedding:
         subwords: Subwords | None = None,
         phrases: Phrases | None = None,
         neighbours: NeighbourTable | None = None,
+        index: WordIndex | None = None,
         threads: int = 1,
     ) -> None:
         if vectors.ndim != 2 or len(vectors) != len(vocabulary) or norms.shape != (len(vocabulary),):
@@ -76,6 +80,10 @@ class Embedding:
             raise Corrupt(f"{name}: subwords {subwords.rows.shape} and vectors {vectors.shape} do not fit")
         if neighbours is not None and neighbours.words != len(vocabulary):
             raise Corrupt(f"{name}: neighbours of {neighbours.words} words, but there are {len(vocabulary)}")
+        if index is not None and (index.words, index.dim) != vectors.shape:
+            raise Corrupt(
+                f"{name}: an index of {index.words} words, {index.dim} dimensions, and vectors {vectors.shape} do not fit"
+            )
         self.name = name
         self.version = version
         self.manifest = manifest
@@ -88,6 +96,9 @@ class Embedding:
         self._subwords = subwords
         self._search = Search(vectors, norms, threads=threads)
         self.neighbours = neighbours
+        self.warnings: list[str] = []
+        self._word_index = index
+        self.index = None if index is None else self._open_index(index, threads=threads)
 
     @classmethod
     def from_arrays(
@@ -246,6 +257,15 @@ class Embedding:
                 part.check()
         if self.neighbours is not None:
             self.neighbours.check(self._search.neighbours)
+        if self._word_index is not None:
+            self._word_index.check(self._vectors)
+
+    def _open_index(self, index: WordIndex, *, threads: int) -> ApproximateSearch | None:
+        try:
+            return ApproximateSearch(self._search, index, threads=threads)
+        except InputError as error:
+            self.warnings.append(f"the index is not used, all answers are exact: {error}")
+            return None
 
     def _look_up(self, words: Sequence[str]) -> tuple[list[int], NDArray[np.float32]]:
         """The ids of those of ``words`` that have one, and the vectors [n, D] of all."""

@@ -13,9 +13,10 @@ Every term of a question counts by its direction: a word's vector or a raw one, 
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -47,7 +48,8 @@ class Question:
     """The ``top`` words nearest to ``positive`` and far from ``negative``, best first, ties in id order.
 
     ``restrict_vocab`` looks at the first (most frequent) words only, ``among`` at these words only; ``exclude`` and the
-    question's own words are left out, and so is what scores less than ``min_score``.
+    question's own words are left out, and so is what scores less than ``min_score``. Unless ``exact``, an index may answer
+    where the model has one and the question is for all words by 3CosAdd.
     """
 
     positive: Sequence[Term] = ()
@@ -58,15 +60,20 @@ class Question:
     among: Sequence[str] | None = None
     exclude: Sequence[str] = ()
     min_score: float | None = None
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The answer to a question; ``composed`` and ``matched`` are those of the Lookup of its words."""
+    """The answer to a question; ``composed`` and ``matched`` are those of the Lookup of its words.
+
+    ``recall`` is that of the index, where one answered: a word may be missing then. The scores are exact all the same.
+    """
 
     neighbours: list[Neighbour]
     composed: list[str] = field(default_factory=list)
     matched: dict[str, str] = field(default_factory=dict)
+    recall: float | None = None
 
 
 _Kept = tuple[NDArray[np.intp], NDArray[np.float64]]
@@ -89,6 +96,7 @@ def answer(
     """
     answers: dict[int, Ranking | QueryError] = {}
     added: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
+    by_index: list[tuple[int, _Prepared]] = []
     multiplied: dict[int | None, list[tuple[int, _Prepared]]] = defaultdict(list)
     failed = 0
     for place, question in enumerate(questions):
@@ -100,19 +108,18 @@ def answer(
             continue
         if question.among is not None:
             answers[place] = _rank_few(embedding, prepared)
+        elif search is None and _suits_index(embedding, prepared):
+            by_index.append((place, prepared))
         else:
             together = multiplied if question.method == "3cosmul" else added
             together[question.restrict_vocab].append((place, prepared))
     for restrict_vocab, group in added.items():
-        ids, scores = (search or embedding.nearest)(
-            np.array([prepared.direction for _, prepared in group], dtype=np.float32),
-            top=max(prepared.question.top for _, prepared in group),
-            exclude=[prepared.left_out for _, prepared in group],
-            restrict_vocab=restrict_vocab,
-        )
-        for row, (place, prepared) in enumerate(group):
-            found = [token_id for token_id in ids[row].tolist() if token_id >= 0][: prepared.question.top]
-            answers[place] = prepared.tell(embedding.vocabulary.tokens(found), scores[row].tolist())
+        nearest = functools.partial(search or embedding.nearest, restrict_vocab=restrict_vocab)
+        answers.update(_rank_sums(embedding, group, nearest))
+    if by_index and embedding.index is not None:
+        recall = embedding.index.figures.recall
+        for place, ranking in _rank_sums(embedding, by_index, embedding.index.nearest).items():
+            answers[place] = replace(ranking, recall=recall)
     for restrict_vocab, group in multiplied.items():
         limit = min(restrict_vocab or len(embedding.vocabulary), len(embedding.vocabulary))
         rankings = _rank_products(embedding, [prepared for _, prepared in group], limit)
@@ -178,6 +185,34 @@ def _prepare(embedding: Embedding, question: Question, *, suggest: bool) -> _Pre
         lookup=lookup,
         among=lookup.part(border, len(lookup.token_ids)),
     )
+
+
+def _suits_index(embedding: Embedding, prepared: _Prepared) -> bool:
+    """Whether an index is there, may answer, and has what this question is for."""
+    question = prepared.question
+    return (
+        embedding.index is not None
+        and not question.exact
+        and question.method == "3cosadd"
+        and (question.restrict_vocab or np.inf) >= len(embedding.vocabulary)
+        and embedding.index.suits(question.top, excluded=len(prepared.left_out))
+    )
+
+
+def _rank_sums(
+    embedding: Embedding, group: Sequence[tuple[int, _Prepared]], nearest: Search
+) -> dict[int, Ranking]:
+    """What ``nearest`` finds for questions under 3CosAdd, all at once, by their places."""
+    ids, scores = nearest(
+        np.array([prepared.direction for _, prepared in group], dtype=np.float32),
+        top=max(prepared.question.top for _, prepared in group),
+        exclude=[prepared.left_out for _, prepared in group],
+    )
+    rankings = {}
+    for row, (place, prepared) in enumerate(group):
+        found = [token_id for token_id in ids[row].tolist() if token_id >= 0][: prepared.question.top]
+        rankings[place] = prepared.tell(embedding.vocabulary.tokens(found), scores[row].tolist())
+    return rankings
 
 
 def _rank_few(embedding: Embedding, prepared: _Prepared) -> Ranking:

@@ -73,23 +73,7 @@ class Search:
         self, queries: NDArray[np.floating[Any]], *, top: int, exclude: Sequence[Sequence[int]], limit: int
     ) -> Nearest:
         """The rows nearest to each of ``queries`` [Q, D], of any length; see ``Query``."""
-        units = to_units(queries)
-        found = [
-            self._joiner.ask(
-                Query(
-                    units[start : start + _QUERIES_AT_ONCE],
-                    top,
-                    exclude[start : start + _QUERIES_AT_ONCE],
-                    limit,
-                )
-            )
-            for start in range(0, len(units), _QUERIES_AT_ONCE)
-        ]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
-        return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
+        return ask_joined(self._joiner, queries, top=top, exclude=exclude, limit=limit)
 
     def neighbours(self, row_ids: NDArray[np.intp], top: int) -> Nearest:
         """The other rows nearest to each of these rows: what ``nearest`` finds, but computed by this thread alone.
@@ -185,9 +169,25 @@ class Search:
         return (np.where(norms > 0, norms, np.float32(1)) if len(still) else norms), still
 
     def _rank(self, units: NDArray[np.float64], found: Sequence[Found], top: int) -> Nearest:
-        """The best of the candidates, decided in float64."""
         rows = np.concatenate([part.rows for part in found])
         ids = np.concatenate([part.ids for part in found])
+        return self._decide(units, rows, ids, top)
+
+    def rank(
+        self, units: NDArray[np.float64], rows: NDArray[np.intp], ids: NDArray[np.int64], top: int
+    ) -> Nearest:
+        """The ``top`` best of the candidates: pairs of a query's row in ``units`` [Q, D] and an id, each once."""
+        moving = self._norms[ids] > 0
+        return self._decide(units, rows[moving], ids[moving], top)
+
+    def _decide(
+        self,
+        units: NDArray[np.float64],
+        rows: NDArray[np.integer[Any]],
+        ids: NDArray[np.integer[Any]],
+        top: int,
+    ) -> Nearest:
+        """The best of the candidates, decided in float64."""
         cosines = np.empty(len(rows), dtype=np.float32)
         for start in range(0, len(rows), _RANKED_AT_ONCE):
             chunk = slice(start, start + _RANKED_AT_ONCE)
@@ -205,6 +205,31 @@ class Search:
         best[rows[chosen], places[chosen]] = ids[order][chosen]
         best_cosines[rows[chosen], places[chosen]] = cosines[order][chosen]
         return best, best_cosines
+
+
+def ask_joined(
+    joiner: Joiner[Query, Nearest],
+    queries: NDArray[np.floating[Any]],
+    *,
+    top: int,
+    exclude: Sequence[Sequence[int]],
+    limit: int,
+) -> Nearest:
+    """What ``joiner`` answers to ``queries`` [Q, D], of any length, asked in parts that leave others their turn."""
+    units = to_units(queries)
+    found = [
+        joiner.ask(
+            Query(
+                units[start : start + _QUERIES_AT_ONCE], top, exclude[start : start + _QUERIES_AT_ONCE], limit
+            )
+        )
+        for start in range(0, len(units), _QUERIES_AT_ONCE)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
+    return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
 
 
 def _answer_all(search: weakref.ref[Search], queries: Sequence[Query]) -> list[Nearest]:

@@ -33,6 +33,8 @@ from artifact.subwords import Subwords
 from artifact.tokenizer import Tokenizer
 from artifact.vocabulary import Vocabulary
 from artifact.weights import map_tensors
+from artifact.word_index import ROLE as INDEX
+from artifact.word_index import IndexFigures, WordIndex
 
 _KIND_WORDS: dict[Kind, str] = {"embedding": "an embedding", "language-model": "a language model"}
 
@@ -57,10 +59,10 @@ class Artifact:
         entry = self.manifest.files.get(role)
         return None if entry is None else self.path / entry.path
 
-    def embedding(self, *, threads: int = 1) -> Embedding:
+    def embedding(self, *, threads: int = 1, with_index: bool = False) -> Embedding:
         """The word-vector model, memory-mapped; WrongKind if it is another kind, Corrupt if its parts do not fit.
 
-        ``threads`` share a large search; see ``artifact.search.Search``.
+        ``threads`` share a large search; see ``artifact.search.Search``. An index is opened ``with_index`` only.
         """
         tensors = self._weights("embedding")
         if missing := {"vectors", "norms"} - set(tensors):
@@ -76,6 +78,7 @@ class Artifact:
             subwords=self._subwords(),
             phrases=self._phrases(),
             neighbours=self._neighbours(),
+            index=self._index() if with_index else None,
             threads=threads,
         )
 
@@ -143,6 +146,13 @@ class Artifact:
         tensors = self._tensors(NEIGHBOURS)
         with self._named():
             return NeighbourTable.from_tensors(tensors)
+
+    def _index(self) -> WordIndex | None:
+        if self.file(INDEX) is None:
+            return None
+        tensors = self._tensors(INDEX)
+        with self._named():
+            return WordIndex.from_tensors(tensors, IndexFigures.from_json(self.manifest.metrics.get(INDEX)))
 
     @contextmanager
     def _named(self, joint: str = ": ") -> Iterator[None]:
@@ -263,7 +273,7 @@ class Store:
         """Hash every file anew and check every tensor, token and norm; Corrupt names what is wrong."""
         artifact = self._check(self.manifest(name, version), remember=False)
         if artifact.manifest.kind == "embedding":
-            embedding = artifact.embedding()
+            embedding = artifact.embedding(with_index=True)
             embedding.vocabulary.check()
             embedding.check()
         else:

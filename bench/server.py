@@ -9,7 +9,8 @@ their answer. Where a ratio to the bare route is measured, server and client are
 other, all share all cores. Each comparison is made ``--rounds`` times, taking turns, and the best round of each counts.
 
     words       GET /similar?word=… of words drawn uniformly from the vocabulary, 10 results
-    arbitrary   POST /similar with two positive and one negative word, 10 results; recall@10 against float64
+    arbitrary   POST /similar with two positive and one negative word, 10 results; recall@10 against float64; where the model
+                has an index (``publish NAME --index``), by it, and besides exactly
     vectors     POST /vectors, 1,000 words as base64 float32
     embeddings  POST /v1/embeddings, 256 texts of 5 words, base64
 
@@ -109,9 +110,11 @@ class Questions:
     def gets(self):
         return [make_get(f"/similar?{urllib.parse.urlencode({'word': word})}") for word in self.words]
 
-    def posts(self):
+    def posts(self, **more):
         return [
-            make_post("/similar", json.dumps({"positive": [a, b], "negative": [c], "top": 10}).encode())
+            make_post(
+                "/similar", json.dumps({"positive": [a, b], "negative": [c], "top": 10} | more).encode()
+            )
             for a, b, c in self.triples
         ]
 
@@ -199,28 +202,33 @@ def compare_with_gensim(options, questions, scratch):
     """Words and arbitrary questions: our rate as a multiple of gensim's; all cores for all."""
     saved = scratch / "vectors.kv"
     save_for_gensim(questions.embedding, saved)
-    gets, posts = questions.gets(), questions.posts()
+    gets, posts, exactly = questions.gets(), questions.posts(), questions.posts(exact=True)
     run = {"clients": options.clients, "seconds": options.seconds}
     ours = start_ours(options, core=None)
     try:
         threads = str(options.gensim_threads)
         peer = start_peer("make_gensim", VECTORS=str(saved), OPENBLAS_NUM_THREADS=threads)
+        loads = {
+            "words": lambda: load(ours, gets, **run),
+            "gensim_words": lambda: load(peer, gets, **run),
+            "arbitrary": lambda: load(ours, posts, **run),
+            "gensim_arbitrary": lambda: load(peer, posts, **run),
+        }
+        answer = json.loads(Connection(ours.port).ask(posts[0]))
+        if "path" in answer:
+            loads["exact"] = lambda: load(ours, exactly, **run)
         try:
-            best = take_turns(
-                options.rounds,
-                words=lambda: load(ours, gets, **run),
-                gensim_words=lambda: load(peer, gets, **run),
-                arbitrary=lambda: load(ours, posts, **run),
-                gensim_arbitrary=lambda: load(peer, posts, **run),
-            )
+            best = take_turns(options.rounds, **loads)
         finally:
             peer.stop()
         found = {name: result.to_json() for name, result in best.items()}
         alone = load(ours, posts, clients=1, seconds=options.seconds)
         found["arbitrary_alone"] = alone.to_json()
+        found["path"], found["recall_stated"] = answer.get("path", "exact"), answer.get("recall", 1.0)
         found["recall_at_10"] = questions.measure_recall(ours.port)
-        for name in ("words", "arbitrary"):
-            found[f"{name}_times_gensim"] = round(best[name].rate / best[f"gensim_{name}"].rate, 1)
+        for name, peers in (("words", "words"), ("arbitrary", "arbitrary"), ("exact", "arbitrary")):
+            if name in best:
+                found[f"{name}_times_gensim"] = round(best[name].rate / best[f"gensim_{peers}"].rate, 1)
         return found
     finally:
         ours.stop()

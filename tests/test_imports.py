@@ -25,6 +25,7 @@ def test_the_server_loads_neither_the_trainer_nor_its_tools(module):
         "tqdm",
         "zstandard",
         "httpx",
+        "faiss",
     }
 
 

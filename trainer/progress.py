@@ -29,6 +29,7 @@ _NAMES = {
     "unpack": "unpacking",
     "import": "importing",
     "export": "exporting",
+    "index": "indexing",
 }
 _UNITS = {
     "count": "B",
@@ -38,6 +39,7 @@ _UNITS = {
     "download": "B",
     "n-grams": "words",
     "neighbours": "words",
+    "index": "words",
     "mixture": "words",
     "test": "words",
 }

@@ -43,7 +43,7 @@ class InfoModel(BaseModel):
         Field(
             description=(
                 "`subwords`: unknown words get a vector too; `phrases`: some words are joined; `neighbours`: the nearest "
-                "words are looked up, not searched."
+                "words are looked up, not searched; `index`: other questions are answered by an index, unless they say `exact`."
             ),
             examples=[["subwords"]],
         ),
@@ -96,6 +96,8 @@ def list_limits(settings: Settings) -> dict[str, int]:
 def _describe(served: Served) -> InfoModel:
     manifest = served.manifest
     features = {*manifest.requires, *({"neighbours"} & set(manifest.files))}
+    if served.has_index:
+        features.add("index")
     return InfoModel(
         name=served.name,
         kind=served.kind,

@@ -91,4 +91,5 @@ def _summarise(catalog: Catalog, served: Served) -> ModelSummary:
         tokenizer=str(manifest.tokenizer.get("name", "")),
         license=manifest.license,
         provenance=manifest.provenance,
+        warnings=served.warnings,
     )

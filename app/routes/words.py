@@ -52,14 +52,17 @@ def get_similar(
 ) -> Neighbours:
     """The words whose vectors have the largest cosine with that of `word`, over the whole vocabulary.
 
-    The word itself is left out. Several words, or words to move away from: POST /similar.
+    The word itself is left out. Several words, or words to move away from: POST /similar. Where the model has an index and
+    no table of neighbours that holds the answer, the index finds the words, unless `exact` is asked for.
     """
     check_top(query.top, settings, where="query")
     served = catalog.find("embedding", model=query.model, version=query.version)
-    if served.embedding.find(query.word) is None:
-        # Composed from subwords, or there in another case: the answer then says so.
+    embedding = served.embedding
+    by_index = served.has_index and not query.exact and embedding.recall(query.word, top=query.top) is None
+    if by_index or embedding.find(query.word) is None:
+        # By an index, composed from subwords, or there in another case: the answer then says so.
         return _list_alike(served, query)
-    neighbours = served.embedding.similar([query.word], top=query.top)
+    neighbours = embedding.similar([query.word], top=query.top)
     results = [ScoredWord(word=neighbour.word, score=neighbour.score) for neighbour in neighbours]
     return Neighbours(model=served.name, version=served.version, results=results)
 
@@ -75,7 +78,7 @@ def post_similar(body: SimilarRequest, catalog: CatalogOf, settings: SettingsOf)
 
     Each counts by its direction, a unit vector, times its weight. The words of the question are left out, and those of
     `exclude`; `among` ranks the words that it names only. Every word must be known. `queries` asks several such questions
-    at once: each is answered in its place, with a `problem` where it has no answer.
+    at once: each is answered in its place, with a `problem` where it has no answer. Where an index answered, `path` says so.
     """
     batch: Batch[SimilarQuery] = Batch.of(body)
     batch.check(settings, count_words=count_similar, get_top=lambda query: query.top)
@@ -138,7 +141,7 @@ def get_words(
 
 
 def _list_alike(served: Served, query: SimilarParameters) -> Neighbours:
-    [found] = list_neighbours(served, [Question([Term(query.word)], top=query.top)])
+    [found] = list_neighbours(served, [Question([Term(query.word)], top=query.top, exact=query.exact)])
     if isinstance(found, QueryError):
         raise found
     return Neighbours(model=served.name, version=served.version, **found)

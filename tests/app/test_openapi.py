@@ -86,7 +86,7 @@ def test_every_operation_is_described_and_answers_with_a_schema(schema):
 
 def test_what_must_be_given_stands_first(client, schema):
     names = [parameter["name"] for parameter in schema["paths"]["/similar"]["get"]["parameters"]]
-    assert names == ["word", "model", "version", "top"]
+    assert names == ["word", "model", "version", "top", "exact"]
     assert (
         f"the query parameters here are {', '.join(names)}" in client.get("/similar", size=3).json()["detail"]
     )

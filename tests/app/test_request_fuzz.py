@@ -53,6 +53,7 @@ FIELDS = {
     "method": st.sampled_from(["3cosadd", "3cosmul"]),
     "restrict_vocab": tops,
     "min_score": floats,
+    "exact": st.booleans(),
     "encoding": st.sampled_from(["float", "base64"]),
     "mode": st.sampled_from(["words", "sets", "texts"]),
     "smoothing": floats,
