@@ -33,10 +33,19 @@ def test_base64_in_json(client, version):
 
 
 def test_base64_of_words_that_json_must_escape(root, open_client):
-    tokens = ['a"b', "c\\d", "e\tf", '",', "\u2028", "</script>"]
-    publish(root, "sample", tokens=tokens, vectors=VECTORS[:6], tokenizer="whitespace")
+    tokens = ['a"b', "c\\d", "e\tf", '","', "\u2028", "</script>", '\\","\\']
+    publish(root, "sample", tokens=tokens, vectors=VECTORS[: len(tokens)], tokenizer="whitespace")
     body = post(open_client(), words=tokens, encoding="base64").json()
     assert [result["word"] for result in body["results"]] == tokens
+
+
+@pytest.mark.parametrize("dim", range(1, 8))
+def test_base64_of_any_width(root, open_client, dim):
+    vectors = np.random.default_rng(dim).normal(size=(len(TOKENS), dim)).astype(np.float32)
+    publish(root, "sample", vectors=vectors, tokenizer="whitespace")
+    results = post(open_client(), words=ASKED, encoding="base64").json()["results"]
+    rows = [np.frombuffer(base64.b64decode(each["vector"], validate=True), "<f4") for each in results]
+    np.testing.assert_array_equal(rows, vectors[[TOKENS.index(word) for word in ASKED]])
 
 
 def test_base64_says_how_words_were_found(root, open_client):
