@@ -30,6 +30,7 @@ _NAMES = {
     "import": "importing",
     "export": "exporting",
     "index": "indexing",
+    "recall": "measuring",
 }
 _UNITS = {
     "count": "B",
@@ -40,6 +41,7 @@ _UNITS = {
     "n-grams": "words",
     "neighbours": "words",
     "index": "words",
+    "recall": "questions",
     "mixture": "words",
     "test": "words",
 }

@@ -36,8 +36,8 @@ _LEARNED_FROM = 16_384
 _BLOCK_ROWS = 65_536
 _SEED = 1
 
-Report = Callable[[int, int], object]
-"""Hears of how many words are in the index, and of how many in all."""
+Report = Callable[[str, int, int], object]
+"""Hears of a stage, how much of it is done, and how much there is: of words for ``index``, of questions for ``recall``."""
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,10 @@ def build_index(
     for start in range(0, V, _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
         codes[rows] = quantizer.compute_codes(_narrow(vectors[rows]))
-        progress(min(V, start + _BLOCK_ROWS), V)
+        progress(ROLE, min(V, start + _BLOCK_ROWS), V)
     index = WordIndex(levels, codes, IndexFigures(FEWEST_CANDIDATES, 0.0, _QUESTIONS))
     search = Search(vectors, norms, threads=threads or available_threads())
-    figures = measure_recall(index.open(), search, vectors, norms, random=random)
+    figures = measure_recall(index.open(), search, vectors, norms, random=random, progress=progress)
     return Indexed(
         WordIndex(levels, codes, figures),
         seconds=time.perf_counter() - started,
@@ -119,6 +119,7 @@ def measure_recall(
     norms: NDArray[np.float32],
     *,
     random: np.random.Generator,
+    progress: Report,
 ) -> IndexFigures:
     """Which share of the ten nearest words is among the candidates, and how many are looked at for that.
 
@@ -142,6 +143,7 @@ def measure_recall(
             found = [known.get(token_id, MOST_CANDIDATES) for token_id in best[row].tolist()]
             places[start + row] = found
             there[start + row] = best[row] >= 0
+        progress("recall", start + len(ids), _QUESTIONS)
     for count in (FEWEST_CANDIDATES << step for step in range(16)):
         recall = float((places[there] < count).mean()) if there.any() else 1.0
         if recall >= WANTED_RECALL or count * 2 > MOST_CANDIDATES:

@@ -117,6 +117,7 @@ def test_a_table_goes_before_an_index(client, recall):
     held = client.get("/similar", word="w77", top=COUNT, model="tabled").json()
     assert "path" not in held
     assert held == client.get("/similar", word="w77", top=COUNT, model="tabled", exact="true").json()
+    assert held == client.get("/similar", word="w77", top=COUNT, model="tabled", exact="false").json()
     more = client.get("/similar", word="w77", top=COUNT + 1, model="tabled").json()
     assert (more["path"], more["recall"]) == ("index", recall)
 

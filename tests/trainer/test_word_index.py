@@ -46,7 +46,9 @@ def test_publish_adds_an_index_to_a_new_version(run, store):
     before = Store(store).open("large")
     outcome = run("publish", "large", "--index", "--store", store)
     assert outcome.code == 0, outcome.err
-    assert outcome.events("progress")[-1].items() >= {"stage": "index", "words": LEAST_WORDS}.items()
+    done = {event["stage"]: event for event in outcome.events("progress")}
+    assert done["index"].items() >= {"words": LEAST_WORDS, "total_words": LEAST_WORDS}.items()
+    assert done["recall"].items() >= {"questions": 500, "total_questions": 500}.items()
     said = outcome.last
     assert (said["event"], said["of_version"]) == ("published", before.version)
     assert said["index"]["recall_at_10"] >= 0.95

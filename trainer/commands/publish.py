@@ -50,7 +50,7 @@ def _publish(store: Store, artifact: Artifact, arguments: Arguments, console: Co
                 shutil.copyfile(artifact.path / entry.path, draft.add(role, entry.path))
         with show_progress(console) as progress:
             if INDEX in renewed:
-                indexed = add_index(draft, progress=partial(progress.work, INDEX), threads=threads)
+                indexed = add_index(draft, progress=progress.work, threads=threads)
                 found |= indexed.to_json()
                 said.append(indexed.describe())
             if NEIGHBOURS in renewed:
