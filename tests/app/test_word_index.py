@@ -1,5 +1,8 @@
+import functools
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ from artifact.search import Search
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
 from artifact.weights import write_tensors
-from tests.app.serving import check_problem, open_client_on, publish
+from tests.app.serving import Server, check_problem, open_client_on, publish
 from trainer.word_index import build_index
 
 V, D, COUNT = 2_500, 8, 5
@@ -180,6 +183,23 @@ def test_without_its_library_the_server_answers_exactly_and_says_why(index_root,
         assert poor.get("/health/ready").json()["status"] == "ready"
         assert [model["features"] for model in poor.get("/info").json()["models"]] == [[], [], ["neighbours"]]
     assert any("wordkin[index]" in record.getMessage() for record in caplog.records)
+
+
+def test_a_server_answers_many_at_once_as_each_alone(index_root, client):
+    words = [f"w{number}" for number in range(0, 600, 10)]
+    expected = [ask(client, positive=[word], negative=["w99"]) for word in words]
+    environment = {"WORDKIN_CACHE": str(index_root.parent / "cache")}
+    with (
+        Server("--store", index_root, "--default-model", "indexed", environment=environment) as server,
+        httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as http,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        server.wait()
+        post = functools.partial(http.post, "/similar")
+        asked = [{"positive": [word], "negative": ["w99"]} for word in words]
+        found = list(pool.map(lambda body: post(json=body).json(), asked))
+    assert found == expected
+    assert {answer["path"] for answer in found} == {"index"}
 
 
 def damage_index(root, name, version):

@@ -1,4 +1,6 @@
 import sys
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -249,3 +251,19 @@ def test_without_its_library_all_answers_are_exact(monkeypatch, broken):
     assert "faiss" in warning
     [found] = answer(model, [Question([Term("w100")], exact=False)])
     assert (found.recall, len(found.neighbours)) == (None, 10)
+
+
+def test_any_number_of_threads_may_ask(model):
+    questions = draw_questions(60, exact=False)
+    alone = [answer(model, [question])[0] for question in questions]
+    with ThreadPoolExecutor(12) as pool:
+        together = list(pool.map(lambda question: answer(model, [question])[0], questions))
+    assert together == alone
+
+
+def test_what_nobody_holds_is_let_go(indexed):
+    model = make_model(make_vectors(), indexed.index)
+    answer(model, draw_questions(1, exact=False))
+    gone = weakref.ref(model.index)
+    del model
+    assert gone() is None
