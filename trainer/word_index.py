@@ -28,7 +28,7 @@ from artifact.word_index import (
 from trainer.console import format_seconds
 from trainer.recipes import available_threads
 
-WANTED_RECALL = 0.995
+WANTED_RECALL, LEAST_RECALL = 0.995, 0.95
 FEWEST_CANDIDATES, MOST_CANDIDATES = 100, 1_600
 _QUESTIONS = 500
 _QUESTIONS_AT_ONCE = 50
@@ -81,7 +81,8 @@ def build_index(
     """The index of ``vectors`` [V, D], whose ``norms`` are [V], with its recall on questions drawn at random.
 
     As many candidates are looked at as are needed for a recall of ``WANTED_RECALL``, but not too many.
-    Raises InputError where faiss is missing, and for fewer than ``least_words`` words, which need no index.
+    Raises InputError where faiss is missing, for fewer than ``least_words`` words, which need no index, and for vectors that
+    four bits a coordinate do not tell apart.
     """
     V, D = vectors.shape
     if least_words > V:
@@ -105,6 +106,10 @@ def build_index(
     index = WordIndex(levels, codes, IndexFigures(FEWEST_CANDIDATES, 0.0, _QUESTIONS))
     search = Search(vectors, norms, threads=threads or available_threads())
     figures = measure_recall(index.open(), search, vectors, norms, random=random, progress=progress)
+    if figures.recall < LEAST_RECALL:
+        raise InputError(
+            f"an index would find {100 * figures.recall:.1f} % of the nearest words only: vectors like these must be searched exactly"
+        )
     return Indexed(
         WordIndex(levels, codes, figures),
         seconds=time.perf_counter() - started,

@@ -170,6 +170,13 @@ def test_without_a_direction_there_is_nothing_to_index():
         build_index(still, still[:, 0], progress=lambda *_: None, least_words=1)
 
 
+def test_what_four_bits_do_not_tell_apart_is_searched_exactly():
+    pytest.importorskip("faiss")
+    vectors = np.random.default_rng(0).normal(size=(20_000, 2)).astype(np.float32)
+    with pytest.raises(InputError, match="% of the nearest words only"):
+        build_index(vectors, np.linalg.norm(vectors, axis=1), progress=lambda *_: None)
+
+
 def test_an_odd_number_of_dimensions():
     pytest.importorskip("faiss")
     vectors = np.random.default_rng(0).normal(size=(2_000, 5)).astype(np.float32)

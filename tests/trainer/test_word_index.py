@@ -41,8 +41,9 @@ def store(large_store, tmp_path):
     return tmp_path / "store"
 
 
-def test_publish_adds_an_index_to_a_new_version(run, store):
+def test_publish_adds_an_index_to_a_new_version(run, store, monkeypatch):
     pytest.importorskip("faiss")
+    monkeypatch.setattr("trainer.neighbours._WORTH_COMPILING", np.inf)
     before = Store(store).open("large")
     outcome = run("publish", "large", "--index", "--store", store)
     assert outcome.code == 0, outcome.err
