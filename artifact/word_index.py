@@ -2,7 +2,7 @@
 
 Each coordinate of a unit vector is rounded to one of 16 values, learned for that dimension: a product quantizer with a
 subspace for each dimension (Jégou, Douze and Schmid 2011, "Product Quantization for Nearest Neighbor Search"). faiss adds up
-sixteen or more words at a time from tables in registers (André, Kermarrec and Le Scouarnec 2015, "Cache locality is not
+many words at a time from tables in registers (André, Kermarrec and Le Scouarnec 2015, "Cache locality is not
 enough"; faiss's fast scan). What stands in the file are plain tensors; faiss's own file format is not used.
 """
 
