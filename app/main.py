@@ -59,6 +59,8 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_name_operation,
+        # A span for each request where OpenTelemetry is set up. Its logs would hold what clients sent.
+        telemetry={"logs": False, "operation_spans": False},
     )
     app.state.settings = settings
     app.state.keys = read_keys(settings)
