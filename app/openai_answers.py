@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pybase64 import b64encode
 from pydantic_core import to_json
+
+from app.vector_encodings import encode_rows
 
 
 def write_embeddings(
@@ -21,8 +22,7 @@ def write_embeddings(
 ) -> bytes:
     """The answer for ``vectors`` [N, D]: each as a list of numbers, or in base64 as little-endian float32."""
     if base64:
-        rows = np.ascontiguousarray(vectors, dtype="<f4")
-        written = [b'"%b"' % vector for vector in map(b64encode, rows)]
+        written = [b'"%b"' % vector for vector in encode_rows(vectors)]
     else:
         written = [to_json(row) for row in vectors.tolist()]
     data = b",".join(

@@ -57,7 +57,7 @@ def write_floats(asked: AskedVectors) -> bytes:
 
 def write_base64(asked: AskedVectors) -> bytes:
     """JSON whose vectors are base64 of little-endian float32."""
-    texts = _encode_rows(asked.lookup.rows)
+    texts = encode_rows(asked.lookup.rows)
     count = len(texts)
     # Encoded all at once; inside a JSON string every quote has a backslash before it, so `","` stands between two alone.
     words = to_json(list(asked.words))[2:-2].split(b'","')
@@ -72,8 +72,8 @@ def write_base64(asked: AskedVectors) -> bytes:
     return b"".join((head, *pieces, b"]}"))
 
 
-def _encode_rows(rows: NDArray[np.float32]) -> list[bytes]:
-    """Each row in base64: one call for all, of rows filled up to whole groups of three bytes."""
+def encode_rows(rows: NDArray[np.float32]) -> list[bytes]:
+    """Each of ``rows`` [n, D] as base64 of little-endian float32: one call for all, filled up to whole groups of three bytes."""
     count, width = rows.shape[0], 4 * rows.shape[1]
     missing = -width % 3
     padded = np.zeros((count, width + missing), np.uint8)

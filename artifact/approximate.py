@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
-from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.joining import Joiner
-from artifact.search import Nearest, Query, Search, ask_joined
+from artifact.search import Nearest, Query, Search, answer_grouped, ask_joined
 from artifact.word_index import IndexFigures, Scanner, WordIndex
 
 _WORTH_SPLITTING = 4 << 20
@@ -54,20 +53,11 @@ class ApproximateSearch:
 
     def answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
         """The answers to questions that arrived together."""
-        groups: dict[int, list[int]] = defaultdict(list)
-        for place, query in enumerate(queries):
-            excluded = max(map(len, query.exclude), default=0)
-            groups[self._index.count_candidates(query.top, excluded=excluded)].append(place)
-        answers: dict[int, Nearest] = {}
-        for count, places in groups.items():
-            ids, cosines = self._answer_alike([queries[place] for place in places], count)
-            start = 0
-            for place in places:
-                query = queries[place]
-                rows = slice(start, start + len(query.units))
-                answers[place] = ids[rows, : query.top], cosines[rows, : query.top]
-                start += len(query.units)
-        return [answers[place] for place in range(len(queries))]
+        counts = [
+            self._index.count_candidates(query.top, excluded=max(map(len, query.exclude), default=0))
+            for query in queries
+        ]
+        return answer_grouped(queries, counts, self._answer_alike)
 
     def _answer_alike(self, queries: Sequence[Query], count: int) -> Nearest:
         units = np.concatenate([query.units for query in queries])

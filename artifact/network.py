@@ -110,7 +110,8 @@ class Network:
     ) -> tuple[list[Memory], list[Floats]]:
         """Read B ``texts`` (ids, lengths may differ) together, each going on from its memory; both are left as they are.
 
-        With a ``crew`` of several, a layer reads the beginning while the one below it goes on. Gives each one's memory afterwards and its h [T, H] after each word. Raises IndexError for an id outside.
+        With a ``crew`` of several, a layer reads the beginning while the one below it goes on. Gives each one's memory
+        afterwards and its h [T, H] after each word. Raises IndexError for an id outside.
         """
         if not texts:
             return [], []

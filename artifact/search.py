@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -64,8 +65,7 @@ class Search:
         self._zero_ids = np.flatnonzero(norms == 0)
         self._threads = threads
         self._pool = ThreadPoolExecutor(threads - 1, "search") if threads > 1 else None
-        # float32 rounding: D products and sums, the two lengths, and the quotient (Higham 2002, section 3.1).
-        self._slack = np.float32((vectors.shape[1] + 8) * 2.0**-24)
+        self._slack = np.float32(rounding_of_scores(vectors.shape[1]))
         # By way of a weak reference: in a cycle with its joiner it would keep files mapped until the garbage is collected.
         self._joiner = Joiner(functools.partial(_answer_all, weakref.ref(self)))
 
@@ -93,17 +93,7 @@ class Search:
 
     def answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
         """The answers to questions that arrived together."""
-        answers: list[Nearest | None] = [None] * len(queries)
-        for limit in dict.fromkeys(query.limit for query in queries):
-            places = [place for place, query in enumerate(queries) if query.limit == limit]
-            ids, cosines = self._answer_alike([queries[place] for place in places], limit)
-            start = 0
-            for place in places:
-                query = queries[place]
-                rows = slice(start, start + len(query.units))
-                answers[place] = ids[rows, : query.top], cosines[rows, : query.top]
-                start += len(query.units)
-        return [answer for answer in answers if answer is not None]
+        return answer_grouped(queries, [query.limit for query in queries], self._answer_alike)
 
     def _answer_alike(self, queries: Sequence[Query], limit: int) -> Nearest:
         units = np.concatenate([query.units for query in queries])
@@ -230,6 +220,31 @@ def ask_joined(
     if not found:
         return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
     return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
+
+
+def answer_grouped(
+    queries: Sequence[Query], kinds: Sequence[int], answer_alike: Callable[[Sequence[Query], int], Nearest]
+) -> list[Nearest]:
+    """The answers to ``queries``, those of the same kind by one call of ``answer_alike``, whose rows are all of theirs."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for place, kind in enumerate(kinds):
+        groups[kind].append(place)
+    answers: dict[int, Nearest] = {}
+    for kind, places in groups.items():
+        ids, cosines = answer_alike([queries[place] for place in places], kind)
+        start = 0
+        for place in places:
+            query = queries[place]
+            rows = slice(start, start + len(query.units))
+            answers[place] = ids[rows, : query.top], cosines[rows, : query.top]
+            start += len(query.units)
+    return [answers[place] for place in range(len(queries))]
+
+
+def rounding_of_scores(dim: int) -> float:
+    """How far a product of two float32 directions of ``dim`` numbers may be from their cosine."""
+    # D products and sums, the two lengths, and the quotient (Higham 2002, section 3.1).
+    return float((dim + 8) * 2.0**-24)
 
 
 def _answer_all(search: weakref.ref[Search], queries: Sequence[Query]) -> list[Nearest]:

@@ -27,7 +27,6 @@ from trainer.memory import peak_rss_bytes
 from trainer.neighbours import Report, add_neighbours
 from trainer.publish import find_shown_neighbours, name_files
 
-_SHOWN_NEIGHBOURS = 8
 _SEARCHED_WORDS = 200_000
 """Neighbours on the card are looked for among the first of a large vocabulary."""
 

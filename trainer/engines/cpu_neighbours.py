@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from artifact.search import rounding_of_scores
 from trainer.engines.neighbour_kernels import ANY_SCORE, decide_rows, guess_thresholds, take_block
 from trainer.engines.selection import Selected
 
@@ -43,8 +44,7 @@ class _Search:
         room = count + max(count, _LEAST_ROOM)
         self.scores, self.ids = np.empty((V, room), np.float32), np.empty((V, room), np.int32)
         self.counts = np.zeros(V, np.int32)
-        # Either score may be off by the bound of artifact/search.py.
-        self.slack = np.float32(2 * (D + 8) * 2.0**-24)
+        self.slack = np.float32(2 * rounding_of_scores(D))  # either score may be off
         self.tiles = -(-V // BLOCK)
         self.locks = [threading.Lock() for _ in range(self.tiles)]
         self.own = threading.local()

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import InputError
+from artifact.search import rounding_of_scores
 from trainer.engines.programs import Program
 from trainer.engines.selection import Selected
 
@@ -113,8 +114,7 @@ def select_neighbours(
     found_crowded = xp.empty(held, np.int32)
     ids, cosines = np.empty((V, count), np.int32), np.empty((V, count), np.float32)
     crowded = np.empty(V, np.int32)
-    # Either score may be off by the bound of artifact/search.py.
-    slack = np.float32(2 * (D + 8) * 2.0**-24)
+    slack = np.float32(2 * rounding_of_scores(D))  # either score may be off
     before: tuple[Any, int] | None = None
     for first in range(0, V, held):
         span = slice(first, min(first + held, V))
