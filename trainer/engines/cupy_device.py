@@ -14,8 +14,8 @@ from artifact.errors import InputError
 from trainer.backend import choose
 from trainer.engines.cupy_exchange import connect
 from trainer.engines.device import Exchange, Limits
-from trainer.engines.gpu_plan import Plan, read_source
-from trainer.engines.programs import Program, load_function
+from trainer.engines.gpu_plan import Plan
+from trainer.engines.programs import compiling, load_function
 
 
 @dataclass(frozen=True)
@@ -47,19 +47,12 @@ class CupyDevice:
 
     def compile(self, plan: Plan) -> CupyKernel:
         """See ``load_function``. Raises InputError where it fails."""
-        program = Program.from_macros(read_source(), plan.macros)
-        try:
-            with self._device:
-                function = load_function(self._cupy, program, "train_pieces")
-                function.max_dynamic_shared_size_bytes = plan.shared_bytes
-                at_once = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
-                    function.kernel.ptr, plan.threads, plan.shared_bytes
-                )
-        except (self._cupy.cuda.compiler.CompileException, self._cupy.cuda.driver.CUDADriverError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(
-                f"the kernels cannot be compiled for {self.name} ({reason}); use --device cpu"
-            ) from error
+        with self._device, compiling(self._cupy, self.name):
+            function = load_function(self._cupy, plan.program, "train_pieces")
+            function.max_dynamic_shared_size_bytes = plan.shared_bytes
+            at_once = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+                function.kernel.ptr, plan.threads, plan.shared_bytes
+            )
         capacity = max(1, int(at_once)) * self.limits.multiprocessors
         return CupyKernel(function, plan.threads, plan.shared_bytes, capacity)
 

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artifact.errors import InputError
 from trainer.backend import choose
 from trainer.engines.gpu_neighbours import NeighbourPlan
-from trainer.engines.programs import load_function
+from trainer.engines.programs import compiling, load_function
 
 
 class CupyNeighbours:
@@ -28,15 +27,9 @@ class CupyNeighbours:
 
     def compile(self, plan: NeighbourPlan) -> Any:
         """The kernel and its plan. Raises InputError where it cannot be compiled."""
-        cuda = self.xp.cuda
-        try:
+        with compiling(self.xp, self.name):
             function = load_function(self.xp, plan.program, "find_neighbours")
             function.max_dynamic_shared_size_bytes = plan.shared_bytes
-        except (cuda.compiler.CompileException, cuda.driver.CUDADriverError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(
-                f"the kernels cannot be compiled for {self.name} ({reason}); use --device cpu"
-            ) from error
         return function, plan
 
     def upload(self, array: NDArray[Any]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from artifact.errors import InputError
-from trainer.engines.programs import join_source
+from trainer.engines.programs import Program, join_source
 from trainer.engines.sampling import PIECE
 from trainer.recipes import WordVectorSettings
 
@@ -109,6 +109,11 @@ class Plan:
             "PIECE": PIECE,
             "RESIDENT": self.resident,
         }
+
+    @property
+    def program(self) -> Program:
+        """kernels.cu, compiled for this."""
+        return Program.from_macros(read_source(), self.macros)
 
     @cached_property
     def shared_bytes(self) -> int:

@@ -19,10 +19,8 @@ from artifact.errors import InputError
 from artifact.files import replace_file
 from trainer.engines.gpu_neighbours import CAPACITIES, NeighbourPlan
 from trainer.engines.gpu_plan import Plan
-from trainer.engines.gpu_plan import read_source as read_word_source
 from trainer.engines.language.gpu_cells_choice import choose_plan
 from trainer.engines.language.gpu_cells_plan import CellLimits
-from trainer.engines.language.gpu_cells_plan import read_source as read_cell_source
 from trainer.engines.language.gpu_device import training_program
 from trainer.engines.programs import Program
 from trainer.engines.sampling import choose_chunk
@@ -73,7 +71,7 @@ def list_programs(gpu: Gpu) -> Iterator[Program]:
                 # Of a text that is large enough not to shorten it.
                 chunk = choose_chunk(np.ones(1 << 16, np.int64), _EVERY_WORD, window=window, dim=dim)
                 plan = Plan.choose(settings, chunk=chunk, shared_bytes=gpu.shared_bytes)
-                yield Program.from_macros(read_word_source(), plan.macros)
+                yield plan.program
     for recipe in RECIPES.values():
         yield from _list_cells(recipe(threads=1), gpu)
 
@@ -93,7 +91,7 @@ def _list_cells(settings: RnnlmSettings, gpu: Gpu) -> Iterator[Program]:
             )
         except InputError:
             continue
-        yield Program.from_macros(read_cell_source(), plan.macros)
+        yield plan.program
 
 
 def compile_program(program: Program, architecture: str) -> bytes:

@@ -9,10 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from artifact.errors import InputError
 
 FOLDER_VARIABLE = "WORDKIN_CUBINS"
 STANDARD = "-std=c++17"
@@ -60,10 +63,20 @@ def find_cubin(program: Program, capability: str, folder: Path) -> Path | None:
     return None
 
 
+@contextmanager
+def compiling(cupy: Any, device: str, *, kernels: str = "the kernels") -> Iterator[None]:
+    """Within it, what CuPy raises where a kernel cannot be compiled or loaded becomes an InputError, which names ``device``."""
+    try:
+        yield
+    except (cupy.cuda.compiler.CompileException, cupy.cuda.driver.CUDADriverError) as error:
+        reason = str(error).strip().splitlines()[0][:200]
+        raise InputError(f"{kernels} cannot be compiled for {device} ({reason}); use --device cpu") from error
+
+
 def load_function(cupy: Any, program: Program, name: str) -> Any:
     """The kernel ``name`` of ``program`` on the current device, compiled now where it was not before.
 
-    CuPy keeps what it compiled in ``CUPY_CACHE_DIR``. Raises cupy's CompileException and CUDADriverError.
+    CuPy keeps what it compiled in ``CUPY_CACHE_DIR``. Raises cupy's CompileException and CUDADriverError: see ``compiling``.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     path = find_cubin(program, cupy.cuda.Device().compute_capability, Path(folder)) if folder else None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.engines.averaging import count_touches
 from trainer.engines.gpu_worker import Material
 
 IN_FLIGHT = {"cbow": (18.0, 1.5), "skipgram": (4.2, 5.0)}
@@ -24,24 +25,19 @@ class Staleness:
 
     def __init__(self, material: Material, counts: NDArray[np.int64], *, block: int) -> None:
         """`counts` [V]: of the words; `block`: targets that a thread block trains together."""
-        settings, subwords = material.settings, material.subwords
-        kept = counts * (material.keep / 2.0**32)
-        words = kept / max(kept.sum(), 1e-300)
-        drawn = counts**0.75
-        rows = words
-        if subwords is not None:  # a word's vector moves with all its rows, each of which others move as well
-            each = np.repeat(words, np.diff(subwords.starts))
-            rows = np.bincount(subwords.rows, weights=each, minlength=subwords.height)
+        settings = material.settings
+        examples = 1 + settings.negatives
+        touches = {name: each.astype(np.float64) for name, each in count_touches(material, counts).items()}
+        kept = max(float(touches["output"].sum()) / examples, 1e-300)  # words, as touches count
         weight = settings.window + 1.0  # of a window in all
         pairs, returned = (
             (weight, 1.0) if settings.model == "skipgram" else (1.0, weight * settings.context_gradient)
         )
-        updates = {
-            "input": block * pairs * returned * (1 + settings.negatives) * rows,
-            "output": block * pairs * (words + settings.negatives * drawn / drawn.sum()),
-        }
         self._most_lost = MOST_LOST[settings.model]
-        self._updates = list(updates.values())
+        self._updates = [
+            block * pairs * returned * examples * touches["input"] / kept,
+            block * pairs * touches["output"] / kept,
+        ]
         self._rates = [
             most / each.clip(1e-300)
             for most, each in zip(IN_FLIGHT[settings.model], self._updates, strict=True)

@@ -66,8 +66,8 @@ struct Task {
     const long long* row_starts;  // [V + 1] word i is made of the input rows rows[row_starts[i]] .. rows[row_starts[i + 1]]
     const int* rows;              // where there are SUBWORDS
     const uint32* keep;           // [V] thresholds of subsampling
-    const float *input_rates, *output_rates;  // [V] the learning rate up to which a row takes its updates whole (staleness.py)
-    int damped;                   // words from this one on take them whole at every learning rate
+    const float *input_rates, *output_rates;  // of each row: the learning rate up to which it takes its updates whole (staleness.py)
+    int damped;                   // rows from this one on take them whole at every learning rate
     const int* negatives;         // the shuffled table
     long long negative_room;      // where reading from it starts again
     uint64 seed;

@@ -10,8 +10,8 @@ import numpy as np
 from artifact.errors import InputError
 from trainer.backend import choose
 from trainer.engines.language.clusters import count_clusters
-from trainer.engines.language.gpu_cells_plan import CellLimits, CellPlan, read_source
-from trainer.engines.programs import Program, load_function
+from trainer.engines.language.gpu_cells_plan import CellLimits, CellPlan
+from trainer.engines.programs import compiling, load_function
 
 CLUSTERS = (2, 4, 8)
 
@@ -52,19 +52,12 @@ class CupyCellDevice:
 
     def compile(self, plan: CellPlan) -> Any:
         """See ``load_function``."""
-        cuda = self._cupy.cuda
-        program = Program.from_macros(read_source(), plan.macros)
-        try:
-            function = load_function(self._cupy, program, plan.name)
+        with compiling(self._cupy, self.name, kernels="the recurrent kernels"):
+            function = load_function(self._cupy, plan.program, plan.name)
             function.max_dynamic_shared_size_bytes = plan.shared_bytes
-            at_once = cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
+            at_once = self._cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor(
                 function.kernel.ptr, plan.threads, plan.shared_bytes
             )
-        except (cuda.compiler.CompileException, cuda.driver.CUDADriverError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(
-                f"the recurrent kernels cannot be compiled for {self.name} ({reason}); use --device cpu"
-            ) from error
         if int(at_once) < 1:
             raise InputError(
                 f"{plan.name} of {plan.size} units does not fit on {self.name}; use --device cpu"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainer.engines.programs import join_source
+from trainer.engines.programs import Program, join_source
 
 SOURCE = Path(__file__).parent / "recurrent.cu"
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
@@ -90,6 +90,11 @@ class CellPlan(ABC):
             "RANKS": self.ranks,
             **self.product_macros,
         }
+
+    @property
+    def program(self) -> Program:
+        """recurrent.cu, compiled for this."""
+        return Program.from_macros(read_source(), self.macros)
 
     @property
     @abstractmethod

@@ -16,7 +16,7 @@ from trainer.engines.language.gpu_cells import GpuCells
 from trainer.engines.language.gpu_device import THREADS, Cells, training_program
 from trainer.engines.language.gpu_products import multiply_aligned
 from trainer.engines.language.gpu_steps import StepCells
-from trainer.engines.programs import load_function
+from trainer.engines.programs import compiling, load_function
 
 MOST_STATES = 60_000
 """Lanes times units up to which ``GpuCells`` are the faster ones, where products are not those of float32."""
@@ -139,13 +139,7 @@ class CupyLanguageDevice:
             raise InputError(TOO_LITTLE) from None
 
     def _find(self, kernel: str) -> Any:
-        cuda = self._cupy.cuda
-        try:
+        with compiling(self._cupy, self.backend.device):
             function = load_function(self._cupy, self._program, kernel)
-        except (cuda.compiler.CompileException, cuda.driver.CUDADriverError) as error:
-            reason = str(error).strip().splitlines()[0][:200]
-            raise InputError(
-                f"the kernels cannot be compiled for {self.backend.device} ({reason}); use --device cpu"
-            ) from error
         self._functions[kernel] = function
         return function
