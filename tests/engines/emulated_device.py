@@ -15,11 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from trainer.engines.device import Limits
 from trainer.engines.gpu_plan import SOURCE
 
 COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
+needs_compiler = pytest.mark.skipif(
+    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
+)
 HERE = Path(__file__).parent
 TYPES = {
     "int32": ctypes.c_int,

@@ -11,6 +11,7 @@ from trainer.layers.hierarchical_softmax import HierarchicalSoftmaxLoss, Huffman
 from trainer.layers.negative_sampling import NegativeSamplingLoss
 from trainer.models.cbow import CBOW
 from trainer.models.skipgram import SkipGram
+from trainer.recipes import WordVectorSettings
 
 BACKEND = numpy_backend()
 
@@ -32,6 +33,11 @@ def make_two_topics():
     rng = np.random.default_rng(7)
     lines = [(rng.integers(0, 10, 9) + 10 * rng.integers(0, 2)).tolist() for _ in range(4000)]
     return make_corpus(lines, 20)
+
+
+def thin(**options):
+    """Settings that keep few words, so that several pieces take little time."""
+    return WordVectorSettings(dim=6, window=2, shared_negatives=4, subsample=1e-4, **options)
 
 
 def train(learner):

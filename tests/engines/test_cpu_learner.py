@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from engines.specification import make_corpus, make_two_topics, train
+from engines.specification import make_corpus, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,12 +10,6 @@ from trainer.engines.cpu import CpuLearner
 from trainer.engines.sampling import PIECE, fill_chunk, keep_thresholds, negative_table
 from trainer.engines.tables import CHUNK
 from trainer.recipes import WordVectorSettings
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    """Lines of words 0 to 9 or of words 10 to 19, never both."""
-    return make_two_topics()
 
 
 @pytest.fixture(autouse=True)

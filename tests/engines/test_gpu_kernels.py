@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER, EmulatedDevice
+from engines.emulated_device import COMPILER, EmulatedDevice, needs_compiler
 from engines.specification import DeviceSpecification, make_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,9 +16,6 @@ from trainer.engines.gpu import GpuLearner
 from trainer.recipes import WordVectorSettings
 
 TESTS = Path(__file__).parent.parent
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
 KINDS = [
     {"model": "cbow", "dim": 16, "window": 3, "shared_negatives": 8, "context_gradient": 0.5},
     {"model": "cbow", "dim": 101, "window": 5, "shared_negatives": 16, "subsample": 0.05},
@@ -31,11 +28,6 @@ KINDS = [
     {"model": "cbow", "dim": 19, "window": 4, "shared_negatives": 6, "subwords": (1, 3), "buckets": 50},
     {"model": "skipgram", "dim": 19, "window": 4, "shared_negatives": 6, "subwords": (1, 3), "buckets": 50},
 ]
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernels")
 
 
 def compare(device, lines, seed, **options):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER, EmulatedDevice, Kernel, LazyDevice
-from engines.specification import make_corpus, make_two_topics, train
+from engines.emulated_device import EmulatedDevice, Kernel, LazyDevice, needs_compiler
+from engines.specification import make_corpus, thin, train
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,26 +15,6 @@ from trainer.engines.gpu import GpuLearner
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.token_feed import LINE_END, encode_tokens
 from trainer.recipes import WordVectorSettings
-
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    """Lines of words 0 to 9 or of words 10 to 19, never both: five pieces, the last one short."""
-    return make_two_topics()
-
-
-def thin(**options):
-    """Settings that keep few words, so that several pieces take little time."""
-    return WordVectorSettings(dim=6, window=2, shared_negatives=4, subsample=1e-4, **options)
 
 
 @needs_compiler

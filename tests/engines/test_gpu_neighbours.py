@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER
+from engines.emulated_device import needs_compiler
 from engines.emulated_neighbours import EmulatedNeighbours
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,9 +11,6 @@ from artifact.errors import InputError
 from artifact.search import Search
 from trainer.engines.gpu_neighbours import CAPACITIES, NeighbourPlan, select_neighbours
 
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
 SMALL = NeighbourPlan(capacity=1_024, threads=64)  # so that few words make many tiles
 SHAPES = [
     (20_001, 100, 100, np.float32),
@@ -22,11 +19,6 @@ SHAPES = [
     (7_000, 3, 2_500, np.float32),
     (60, 300, 59, np.float32),
 ]
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("neighbours")
 
 
 def make_vectors(words, dim, *, seed=0, dtype=np.float32, rising=False):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER, EmulatedDevice, LazyDevice
-from engines.specification import make_two_topics, train
+from engines.emulated_device import EmulatedDevice, LazyDevice, needs_compiler
+from engines.specification import thin, train
 
 from artifact.errors import InputError
 from trainer.engines import averaging
@@ -11,24 +11,6 @@ from trainer.engines import gpu as gpu_engine
 from trainer.engines.averaging import count_touches, share_of_sum
 from trainer.engines.gpu import GpuLearner
 from trainer.recipes import WordVectorSettings
-
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture(scope="module")
-def corpus():
-    return make_two_topics()
-
-
-def thin(**options):
-    return WordVectorSettings(dim=6, window=2, shared_negatives=4, subsample=1e-4, **options)
 
 
 def same_everywhere(learner):

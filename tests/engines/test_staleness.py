@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER, EmulatedDevice
+from engines.emulated_device import EmulatedDevice, needs_compiler
 from engines.specification import make_corpus
 
 from artifact.subwords import Ngrams
@@ -61,7 +61,7 @@ def test_the_most_blocks_lose_what_may_be_lost():
     assert staleness.lost(1, 1e-6) == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with")
+@needs_compiler
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_each_row_takes_its_share(tmp_path, model):
     lines, rng = [[0, 1, 2, 3, 1, 4], [5, 6, 0, 0, 7]], np.random.default_rng(0)
