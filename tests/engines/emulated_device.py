@@ -5,25 +5,17 @@ waits for them, launches when something is read.
 """
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 import threading
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import pytest
+from engines.cpu_compiler import build
 
 from trainer.engines.device import Limits
 from trainer.engines.gpu_plan import SOURCE
 
-COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
 HERE = Path(__file__).parent
 TYPES = {
     "int32": ctypes.c_int,
@@ -53,22 +45,7 @@ class Exchange:
 
 class Kernel:
     def __init__(self, plan, folder, *, flags=(), order=0, capacity=4):
-        command = [
-            COMPILER,
-            "-std=c++17",
-            "-O1",
-            "-march=native",
-            "-shared",
-            "-fPIC",
-            "-Wno-unknown-pragmas",
-            *flags,
-        ]
-        command += [f"-D{name}={value}" for name, value in plan.macros.items()]
-        command += [f"-I{HERE}", f"-I{SOURCE.parent}", str(HERE / "emulator.cpp")]
-        path = Path(folder) / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
-        if not path.exists():
-            subprocess.run([*command, "-o", str(path)], check=True)
-        self._library = ctypes.CDLL(str(path))
+        self._library = build(HERE / "emulator.cpp", SOURCE, plan.macros, folder, flags=flags)
         self.shared_bytes = self._library.shared_bytes()
         self.capacity = capacity
         self.order = order

@@ -1,14 +1,13 @@
 """A GPU for ``gpu_neighbours`` that is none: NumPy arrays, and the kernel run by cuda_on_cpu.h."""
 
 import ctypes
-import hashlib
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from engines.emulated_device import COMPILER, HERE, TYPES
+from engines.cpu_compiler import build
+from engines.emulated_device import HERE, TYPES
 
 from trainer.engines.gpu_neighbours import SOURCE
 
@@ -30,13 +29,8 @@ class EmulatedNeighbours:
     """The rows of each product."""
 
     def compile(self, plan):
-        macros = [option for option in plan.program.options if option.startswith("-D")]
-        command = [COMPILER, "-std=c++17", "-O1", "-march=native", "-shared", "-fPIC", "-Wno-unknown-pragmas"]
-        command += [*macros, f"-I{HERE}", f"-I{SOURCE.parent}", str(HERE / "neighbours_emulator.cpp")]
-        path = Path(self.folder) / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
-        if not path.exists():
-            subprocess.run([*command, "-o", str(path)], check=True)
-        library = ctypes.CDLL(str(path))
+        macros = {"THREADS": plan.threads, "CAPACITY": plan.capacity}
+        library = build(HERE / "neighbours_emulator.cpp", SOURCE, macros, self.folder)
         assert library.shared_bytes() == plan.shared_bytes
         return library
 

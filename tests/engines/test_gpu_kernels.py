@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER, EmulatedDevice, needs_compiler
+from engines.cpu_compiler import COMPILER, needs_compiler
+from engines.emulated_device import EmulatedDevice
 from engines.specification import DeviceSpecification, make_corpus
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

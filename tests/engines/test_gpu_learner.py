@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import EmulatedDevice, Kernel, LazyDevice, needs_compiler
+from engines.cpu_compiler import needs_compiler
+from engines.emulated_device import EmulatedDevice, Kernel, LazyDevice
 from engines.specification import make_corpus, thin, train
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import needs_compiler
+from engines.cpu_compiler import needs_compiler
 from engines.emulated_neighbours import EmulatedNeighbours
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import EmulatedDevice, LazyDevice, needs_compiler
+from engines.cpu_compiler import needs_compiler
+from engines.emulated_device import EmulatedDevice, LazyDevice
 from engines.specification import thin, train
 
 from artifact.errors import InputError

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from engines.emulated_device import EmulatedDevice, needs_compiler
+from engines.cpu_compiler import needs_compiler
+from engines.emulated_device import EmulatedDevice
 from engines.specification import make_corpus
 
 from artifact.subwords import Ngrams

@@ -1,20 +1,15 @@
 """A device for GpuCells that is none: NumPy arrays, and recurrent.cu run by grid_on_cpu.h."""
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from engines.cpu_compiler import build
 
 from trainer.engines.language.gpu_cells_plan import SOURCE, CellLimits
 
-COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
 HERE = Path(__file__).parent
-HEADERS = HERE.parent / "engines"
 
 
 @dataclass
@@ -36,14 +31,8 @@ class EmulatedCellDevice:
         return CellLimits(self.shared_bytes, blocks)
 
     def compile(self, plan):
-        command = [COMPILER, "-std=c++17", "-O1", "-march=native", "-shared", "-fPIC", "-Wno-unknown-pragmas"]
-        command += [*self.flags, f"-DKERNEL_NAME={plan.name}"]
-        command += [f"-D{name}={value}" for name, value in plan.macros.items()]
-        command += [f"-I{HEADERS}", f"-I{SOURCE.parent}", str(HERE / "recurrent_emulator.cpp")]
-        path = self.folder / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
-        if not path.exists():
-            subprocess.run([*command, "-o", str(path)], check=True)
-        library = ctypes.CDLL(str(path))
+        macros = {"KERNEL_NAME": plan.name, **plan.macros}
+        library = build(HERE / "recurrent_emulator.cpp", SOURCE, macros, self.folder, flags=self.flags)
         assert library.shared_bytes() == plan.shared_bytes <= self.shared_bytes
         assert plan.blocks <= self.multiprocessors
         return library

@@ -4,33 +4,23 @@ Nothing is done before somebody waits. What is scratch begins as NaN.
 """
 
 import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from engines.cpu_compiler import build
 
 from trainer.backend import Backend
 from trainer.engines.language.gpu_device import SOURCE
 from trainer.engines.language.gpu_steps import StepCells
 
-COMPILER = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "c++")), None)
 HERE = Path(__file__).parent
-HEADERS = HERE.parent / "engines"
 THREADS = 32
 
 
 def compile_kernels(folder):
-    command = [COMPILER, "-std=c++17", "-O1", "-march=native", "-shared", "-fPIC", "-Wno-unknown-pragmas"]
-    command += [f"-DTHREADS={THREADS}", f"-I{HEADERS}", f"-I{SOURCE.parent}"]
-    path = Path(folder) / f"{hashlib.sha256(repr(command).encode()).hexdigest()[:16]}.so"
-    if not path.exists():
-        subprocess.run([*command, str(HERE / "training_emulator.cpp"), "-o", str(path)], check=True)
-    return ctypes.CDLL(str(path))
+    return build(HERE / "training_emulator.cpp", SOURCE, {"THREADS": THREADS}, folder)
 
 
 @dataclass(frozen=True)

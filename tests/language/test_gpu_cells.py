@@ -4,7 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from language.emulated_cells import COMPILER, EmulatedCellDevice
+from engines.cpu_compiler import needs_compiler
+from language.emulated_cells import EmulatedCellDevice
 
 from artifact.errors import InputError
 from trainer.backend import numpy_backend
@@ -15,9 +16,6 @@ from trainer.layers.gru import TimeGRU
 from trainer.layers.lstm import TimeLSTM
 from trainer.layers.recurrent import TimeRNN
 
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
 LAYERS = {"rnn": TimeRNN, "lstm": TimeLSTM, "gru": TimeGRU}
 LITTLE = {"multiprocessors": 4, "shared_bytes": 48 << 10}
 KINDS = {  # precision and cell; units, lanes and steps; what the device has; what the plans must have

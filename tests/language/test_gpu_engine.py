@@ -5,8 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from engines.cpu_compiler import COMPILER
 from engines.test_gpu_compiling import compile_with_nvrtc, find_nvrtc
-from language.emulated_training import COMPILER, EmulatedLanguageDevice
+from language.emulated_training import EmulatedLanguageDevice
 
 from trainer.backend import Backend, numpy_backend
 from trainer.engines.language.gpu_device import training_program

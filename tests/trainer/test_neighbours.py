@@ -3,7 +3,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from engines.emulated_device import COMPILER
+from engines.cpu_compiler import needs_compiler
 from engines.emulated_neighbours import EmulatedNeighbours
 
 from artifact.draft import write_embedding
@@ -23,10 +23,6 @@ from trainer.neighbours import (
     find_gpu,
 )
 from trainer.progress import show_progress
-
-needs_compiler = pytest.mark.skipif(
-    COMPILER is None, reason="no C++ compiler to run the kernels on the CPU with"
-)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16])
