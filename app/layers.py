@@ -12,6 +12,7 @@ from app.logs import writes_access
 from app.net import Net
 from app.openai_errors import OpenAIErrors
 from app.origins import share_with
+from app.plain_answers import PlainAnswers
 from app.settings import Settings
 from app.table_answers import TableAnswers
 
@@ -20,8 +21,8 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
     """Put the layers before the routes of ``app``, whose state has ``keys``, ``metrics`` and ``draining``.
 
     From outside: the net (id, count, log), other origins, OpenAI's errors, the key, the rate, the body, the turn, the tables
-    of neighbours. So nothing is read of a request without a key, and no place is taken while a body arrives. InputError for
-    origins that are none.
+    of neighbours, plain questions for vectors. So nothing is read of a request without a key, and no place is taken while a
+    body arrives. InputError for origins that are none.
     """
     share = share_with(settings)
 
@@ -31,6 +32,7 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
         return share(answer) if share else answer
 
     # The layer that is added last stands outermost.
+    app.add_middleware(PlainAnswers, settings=settings)
     app.add_middleware(TableAnswers, max_top=settings.max_top)
     app.add_middleware(
         Admission,

@@ -67,6 +67,12 @@ def look_up(
     return Lookup(token_ids, rows, list(dict.fromkeys(words[place] for place in vectors)), matched)
 
 
+def look_up_known(embedding: Embedding, words: Sequence[str]) -> Lookup | None:
+    """As ``look_up`` where all of ``words`` are in the vocabulary, which is quick; None where one is not."""
+    token_ids = _find(embedding, words)
+    return None if (token_ids < 0).any() else Lookup(token_ids, embedding.rows(token_ids))
+
+
 def find_other_case(embedding: Embedding, word: str) -> int | None:
     """The id of ``word`` in lower case, Title case or UPPER case; None where there is none, or case is not kept."""
     if not embedding.tokenizer.keeps_case:

@@ -51,9 +51,14 @@ def tokenize_texts(embedding: Embedding, texts: Sequence[str]) -> TokenizedTexts
 
 
 def embed_tokens(
-    embedding: Embedding, texts: TokenizedTexts, *, a: float = DEFAULT_A, normalise: bool = False
+    embedding: Embedding,
+    texts: TokenizedTexts,
+    *,
+    a: float = DEFAULT_A,
+    normalise: bool = False,
+    suggest: bool = True,
 ) -> NDArray[np.float32]:
-    """As ``embed_texts``, of texts whose tokens are at hand."""
+    """As ``embed_texts``, of texts whose tokens are at hand. Unless ``suggest`` is false, an UnknownText has suggestions."""
     if not 0 < a < float("inf"):
         raise InputError(f"a must be above 0, not {a}")
     lengths = np.array(texts.lengths, dtype=np.intp)
@@ -68,7 +73,7 @@ def embed_tokens(
         token_ids, text_of = token_ids[known], text_of[known]
     _add_known(embedding, token_ids, text_of, sums, a=a)
     if not sums.counts.all():
-        raise _unknown(embedding, texts, int(np.flatnonzero(sums.counts == 0)[0]))
+        raise _unknown(embedding, texts, int(np.flatnonzero(sums.counts == 0)[0]), suggest=suggest)
     norms = np.linalg.norm(sums.vectors, axis=1)
     if (cancelled := norms <= 1e-6 * sums.lengths).any():
         place = int(np.flatnonzero(cancelled)[0])
@@ -155,7 +160,7 @@ def _add_composed(
         sums.add(rows, text_of[block])
 
 
-def _unknown(embedding: Embedding, texts: TokenizedTexts, place: int) -> UnknownText:
+def _unknown(embedding: Embedding, texts: TokenizedTexts, place: int, *, suggest: bool) -> UnknownText:
     start = sum(texts.lengths[:place])
     oov = list(dict.fromkeys(texts.tokens[start : start + texts.lengths[place]]))
-    return UnknownText(place, oov, embedding.vocabulary.suggest(oov[0]))
+    return UnknownText(place, oov, embedding.vocabulary.suggest(oov[0]) if suggest else [])

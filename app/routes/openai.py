@@ -28,7 +28,7 @@ from app.openai_errors import document_openai
 from app.openai_schemas import EmbeddingsBody, OpenAIModel, OpenAIModels, TextEmbeddings
 from app.openapi import BODY_PROBLEMS
 from app.routes.context import CatalogOf, SettingsOf
-from artifact.texts import describe_weighting, embed_tokens, tokenize_texts
+from artifact.texts import TokenizedTexts, describe_weighting, embed_tokens, tokenize_texts
 
 router = APIRouter(prefix="/v1", tags=["openai"], route_class=StrictRoute)
 models_router = APIRouter(prefix="/v1", tags=["openai"], route_class=FreshRoute)
@@ -64,9 +64,16 @@ def post_embeddings(body: EmbeddingsBody, catalog: CatalogOf, settings: Settings
     if body.dimensions not in (None, embedding.dim):
         message = f"{served.name} has {embedding.dim} dimensions; its vectors are not cut short"
         raise refuse([(["body", "dimensions"], message)])
-    texts = tokenize_texts(embedding, body.input)
+    return respond_embeddings(served, body, tokenize_texts(embedding, body.input))
+
+
+def respond_embeddings(
+    served: Served, body: EmbeddingsBody, texts: TokenizedTexts, *, suggest: bool = True
+) -> Response:
+    """The answer for ``texts``, the tokens of ``body.input``. Raises as artifact.texts.embed_tokens."""
+    embedding = served.embedding
     content = write_embeddings(
-        embed_tokens(embedding, texts, normalise=True),
+        embed_tokens(embedding, texts, normalise=True, suggest=suggest),
         base64=body.encoding_format == "base64",
         model=served.name,
         version=served.version,

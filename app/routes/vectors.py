@@ -29,7 +29,7 @@ from app.vector_encodings import (
     write_npy,
 )
 from app.vector_schemas import Encoding, VectorParameters, Vectors, VectorsBody
-from artifact.lookup import look_up
+from artifact.lookup import Lookup, look_up
 
 router = APIRouter(tags=["words"], route_class=VersionedRoute)
 
@@ -84,7 +84,7 @@ def get_vector(
     """The vector as trained, not normalised: as JSON, .npy or an Arrow stream, as the Accept header asks."""
     media_type = _choose(request)
     served = catalog.find("embedding", model=query.model, version=query.version)
-    return _answer(served, [word], media_type, query.encoding)
+    return respond_vectors(served, [word], look_up(served.embedding, [word]), media_type, query.encoding)
 
 
 @router.post(
@@ -101,7 +101,24 @@ def post_vectors(body: VectorsBody, request: Request, catalog: CatalogOf, settin
     media_type = _choose(request)
     check_words(settings, ("words", len(body.words)))
     served = catalog.find("embedding", model=body.model, version=body.version)
-    return _answer(served, body.words, media_type, body.encoding)
+    found = look_up(served.embedding, body.words)
+    return respond_vectors(served, body.words, found, media_type, body.encoding)
+
+
+def respond_vectors(
+    served: Served, words: Sequence[str], lookup: Lookup, media_type: str, encoding: Encoding
+) -> Response:
+    """The answer for ``words``, which ``lookup`` found."""
+    asked = AskedVectors(served.name, served.version, words, lookup)
+    write = write_base64 if media_type == JSON and encoding == "base64" else _WRITERS[media_type]
+    headers = {
+        "vary": "accept",
+        "wordkin-model": served.name,
+        "wordkin-version": served.version,
+        "wordkin-oov": str(len(lookup.composed)),
+        "wordkin-matched": str(len(lookup.matched)),
+    }
+    return Response(write(asked), media_type=media_type, headers=headers)
 
 
 def _choose(request: Request) -> str:
@@ -121,17 +138,3 @@ def _choose(request: Request) -> str:
         )
         raise ProblemError(NOT_ACCEPTABLE, detail, choices=[JSON, NPY])
     return media_type
-
-
-def _answer(served: Served, words: Sequence[str], media_type: str, encoding: Encoding) -> Response:
-    lookup = look_up(served.embedding, words)
-    asked = AskedVectors(served.name, served.version, words, lookup)
-    write = write_base64 if media_type == JSON and encoding == "base64" else _WRITERS[media_type]
-    headers = {
-        "vary": "accept",
-        "wordkin-model": served.name,
-        "wordkin-version": served.version,
-        "wordkin-oov": str(len(lookup.composed)),
-        "wordkin-matched": str(len(lookup.matched)),
-    }
-    return Response(write(asked), media_type=media_type, headers=headers)

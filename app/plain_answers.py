@@ -1,0 +1,152 @@
+"""POST /vectors in base64 and POST /v1/embeddings, answered before routing where the question is plain and short.
+
+Such a question costs a millisecond, and a change of threads as much again: the thread that computes and the one that reads
+and sends take the interpreter's lock from each other. What is answered here is exactly what the route answers, by the same
+functions. Whatever is not plain (another form, an error, a model or words that take longer) goes on to the route and its
+threads, which also documents the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import from_json
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.answers import JSON
+from app.catalog import Catalog, Served
+from app.errors import ProblemError
+from app.openai_schemas import EmbeddingsBody
+from app.routes.openai import respond_embeddings
+from app.routes.vectors import respond_vectors
+from app.settings import Settings
+from app.vector_schemas import VectorsBody
+from artifact.errors import WordkinError
+from artifact.lookup import look_up_known
+from artifact.subwords import REQUIREMENT as SUBWORDS
+from artifact.texts import tokenize_texts
+
+MOST_BODY_BYTES = 24_576
+MOST_NUMBERS = 1 << 19
+"""Of all vectors of an answer: 2 MiB of float32."""
+_PLAIN_HEADERS: Mapping[bytes, frozenset[bytes]] = {
+    b"content-type": frozenset({JSON.encode()}),
+    b"accept": frozenset({b"*/*", JSON.encode()}),
+    b"content-encoding": frozenset(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """An address that is answered here: ``answer`` gives None, or an error, where the route must."""
+
+    path: str
+    """What is counted and logged as the route."""
+    body: type[BaseModel]
+    answer: Callable[[Any, Catalog, Settings], Response | None]
+
+
+def answer_vectors(body: VectorsBody, catalog: Catalog, settings: Settings) -> Response | None:
+    """As the route does, of words that are all in the vocabulary."""
+    served = _find(catalog, body.model, body.version)
+    if served is None or body.encoding != "base64":
+        return None
+    count = len(body.words)
+    if count > settings.max_words or count * served.embedding.dim > MOST_NUMBERS:
+        return None
+    lookup = look_up_known(served.embedding, body.words)
+    return None if lookup is None else respond_vectors(served, body.words, lookup, JSON, body.encoding)
+
+
+def answer_embeddings(body: EmbeddingsBody, catalog: Catalog, settings: Settings) -> Response | None:
+    """As the route does, of texts whose unknown words, if there are any, are left out. Raises as the route."""
+    name, at, version = body.model.partition("@")
+    served = _find(catalog, name, version if at else None)
+    if served is None or body.encoding_format != "base64" or len(body.input) > settings.max_texts:
+        return None
+    embedding = served.embedding
+    if body.dimensions not in (None, embedding.dim) or len(body.input) * embedding.dim > MOST_NUMBERS:
+        return None
+    texts = tokenize_texts(embedding, body.input)
+    if SUBWORDS in served.manifest.requires and (embedding.vocabulary.locate(texts.tokens) < 0).any():
+        return None
+    return respond_embeddings(served, body, texts, suggest=False)
+
+
+SHORTCUTS: Mapping[str, Shortcut] = {
+    shortcut.path: shortcut
+    for shortcut in (
+        Shortcut("/vectors", VectorsBody, answer_vectors),
+        Shortcut("/v1/embeddings", EmbeddingsBody, answer_embeddings),
+    )
+}
+
+
+class PlainAnswers:
+    """ASGI: answers plain and short questions for vectors, and hands everything else on. Bodies must come in one message."""
+
+    def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
+        self.app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        shortcut = SHORTCUTS.get(scope["path"]) if scope["type"] == "http" else None
+        if shortcut is None or not has_plain_head(scope):
+            await self.app(scope, receive, send)
+            return
+        message = await receive()
+        response = self._answer(shortcut, message, scope["app"].state.catalog)
+        if response is None:
+            await self.app(scope, _give_back(message, receive), send)
+            return
+        scope["route"] = shortcut
+        await response(scope, receive, send)
+
+    def _answer(self, shortcut: Shortcut, message: Message, catalog: Catalog) -> Response | None:
+        body = message.get("body", b"")
+        if message.get("more_body", False) or not 0 < len(body) <= MOST_BODY_BYTES:
+            return None
+        try:
+            asked = shortcut.body.model_validate(from_json(body, allow_inf_nan=False))
+            return shortcut.answer(asked, catalog, self._settings)
+        except (ValueError, WordkinError):
+            # ValidationError is a ValueError. The route says what is wrong.
+            return None
+
+
+def has_plain_head(scope: Scope) -> bool:
+    """Whether the head asks for JSON, announces JSON, and holds nothing that the route must look at."""
+    if scope["method"] != "POST" or scope["query_string"]:
+        return False
+    announced = False
+    for name, value in scope["headers"]:
+        if name in _PLAIN_HEADERS:
+            if value not in _PLAIN_HEADERS[name]:
+                return False
+            announced = announced or name == b"content-type"
+    return announced
+
+
+def _find(catalog: Catalog, model: str | None, version: str | None) -> Served | None:
+    """The open word vectors that are meant, without phrases; None where there are none, or they must be opened first."""
+    try:
+        served = catalog.find("embedding") if model is None else catalog.shelf.served.get(model)
+    except ProblemError:
+        return None
+    if served is None or served.kind != "embedding" or version not in (None, served.version):
+        return None
+    return None if served.embedding.phrases else served
+
+
+def _give_back(message: Message, receive: Receive) -> Receive:
+    """A ``receive`` that gives ``message`` again and then goes on."""
+    left = [message]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again
