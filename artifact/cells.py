@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.errors import Corrupt
-from artifact.products import multiply
+from artifact.products import Tiled, multiply
 
 Floats = NDArray[np.float32]
 
@@ -36,13 +36,13 @@ class Cell:
         wide = self.gates * self.hidden
         self._w_h = widen(check_shape(w_h, f"layer{layer}.w_h", (self.hidden, wide)))
         w_x = take(weights, f"layer{layer}.w_x")
-        self._w_x = widen(check_shape(w_x, f"layer{layer}.w_x", (inputs, wide)))
+        self._w_x = Tiled(widen(check_shape(w_x, f"layer{layer}.w_x", (inputs, wide))))
         b = take(weights, f"layer{layer}.b")
         self._b = widen(check_shape(b, f"layer{layer}.b", (wide,)))
 
     def project(self, xs: Floats) -> Floats:
         """x · w_x + b [N, G·H] for ``xs`` [N, I]."""
-        sums = multiply(xs, self._w_x, cold=True)
+        sums = self._w_x.multiply(xs)
         sums += self._b
         return sums
 
