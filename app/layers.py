@@ -10,6 +10,7 @@ from app.guards import Limits
 from app.keys import KeyGate
 from app.logs import writes_access
 from app.net import Net
+from app.next_answers import NextAnswers
 from app.openai_errors import OpenAIErrors
 from app.origins import share_with
 from app.plain_answers import PlainAnswers
@@ -21,8 +22,8 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
     """Put the layers before the routes of ``app``, whose state has ``keys``, ``metrics`` and ``draining``.
 
     From outside: the net (id, count, log), other origins, OpenAI's errors, the key, the rate, the body, the turn, the tables
-    of neighbours, plain questions for vectors. So nothing is read of a request without a key, and no place is taken while a
-    body arrives. InputError for origins that are none.
+    of neighbours, plain questions for vectors, plain questions for the next word. So nothing is read of a request without a
+    key, and no place is taken while a body arrives. InputError for origins that are none.
     """
     share = share_with(settings)
 
@@ -32,6 +33,7 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
         return share(answer) if share else answer
 
     # The layer that is added last stands outermost.
+    app.add_middleware(NextAnswers, settings=settings)
     app.add_middleware(PlainAnswers, settings=settings)
     app.add_middleware(TableAnswers, max_top=settings.max_top)
     app.add_middleware(

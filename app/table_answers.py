@@ -6,26 +6,22 @@ refused, a model without a table, more results than it holds) goes on to the rou
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.answers import JSON
 from app.catalog import Catalog, Served, Shelf
 from app.errors import ProblemError
-from app.freshness import has_it, list_marks
+from app.plain_queries import PlainRoute, read_name, read_parameters, read_text, read_top, send_json
 from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS, SimilarParameters
 
 PATH = "/similar"
 DEFAULT_TOP: int = SimilarParameters.model_fields["top"].default
 _NAMES = frozenset({b"word", b"top", b"model", b"version"})
-_JSON = (b"content-type", JSON.encode())
-_PLAIN_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\Z")
+_ROUTE = PlainRoute(PATH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +34,6 @@ class Asked:
     version: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """What is counted and logged as the route."""
-
-    path: str
-
-
 class TableAnswers:
     """ASGI: answers GET /similar where a table has the answer, and hands everything else on."""
 
@@ -53,7 +42,6 @@ class TableAnswers:
         self._max_top = max_top
         self._shelf: Shelf | None = None
         self._tables: dict[str | None, Served] = {}
-        self._route = _Route(PATH)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
@@ -65,16 +53,9 @@ class TableAnswers:
         if not (asked and served and found):
             await self.app(scope, receive, send)
             return
-        scope["route"] = self._route
+        scope["route"] = _ROUTE
         body = to_json(_describe(served, *found))
-        marks = list_marks(body, forever=asked.version is not None)
-        if has_it(scope, marks):
-            await send({"type": "http.response.start", "status": 304, "headers": marks})
-            await send({"type": "http.response.body", "body": b""})
-            return
-        headers = [(b"content-length", b"%d" % len(body)), _JSON, *marks]
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send_json(scope, send, body, forever=asked.version is not None)
 
     def _find_served(self, catalog: Catalog, asked: Asked) -> Served | None:
         """The open model with a table that answers; None where there is none, or where it must be opened first."""
@@ -100,38 +81,14 @@ def _find_tables(catalog: Catalog, shelf: Shelf) -> dict[str | None, Served]:
 
 def read_plainly(query: bytes, *, max_top: int) -> Asked | None:
     """The parameters in a query string; None where they are to be read, and perhaps refused, by the route."""
-    if not query.isascii():
+    values = read_parameters(query, _NAMES)
+    if values is None:
         return None
-    values: dict[bytes, bytes] = {}
-    for part in query.split(b"&"):
-        name, equals, value = part.partition(b"=")
-        if not equals or name not in _NAMES or name in values:
-            return None
-        values[name] = value
-    word = _decode(values.get(b"word", b""))
-    top = values.get(b"top")
-    if not word or len(word) > MAX_WORD_CHARACTERS or (top and not _PLAIN_NUMBER.match(top)):
+    word = read_text(values.get(b"word", b""))
+    top = read_top(values.get(b"top"), default=DEFAULT_TOP, most=max_top)
+    if not word or len(word) > MAX_WORD_CHARACTERS or top is None:
         return None
-    number = DEFAULT_TOP if top is None else int(top or 0)
-    if not 1 <= number <= max_top:
-        return None
-    model, version = (values.get(name) for name in (b"model", b"version"))
-    # Names need no decoding; what does is none, and must be refused.
-    return Asked(
-        word,
-        number,
-        None if model is None else model.decode("ascii"),
-        None if version is None else version.decode("ascii"),
-    )
-
-
-def _decode(value: bytes) -> str | None:
-    if b"%" in value or b"+" in value:
-        value = unquote_to_bytes(value.replace(b"+", b" "))
-    try:
-        return value.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+    return Asked(word, top, read_name(values.get(b"model")), read_name(values.get(b"version")))
 
 
 def _describe(served: Served, words: list[str], scores: list[float]) -> dict[str, Any]:
