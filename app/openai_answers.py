@@ -22,7 +22,8 @@ def write_embeddings(
 ) -> bytes:
     """The answer for ``vectors`` [N, D]: each as a list of numbers, or in base64 as little-endian float32."""
     if base64:
-        written = [b'"%b"' % vector for vector in encode_rows(vectors)]
+        texts, filling = encode_rows(vectors)
+        written = [b'"%b%b"' % (text, filling) for text in texts]
     else:
         written = [to_json(row) for row in vectors.tolist()]
     data = b",".join(

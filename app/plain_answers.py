@@ -1,14 +1,16 @@
 """POST /vectors in base64 and POST /v1/embeddings, answered before routing where the question is plain and short.
 
-Such a question costs a millisecond, and a change of threads as much again: the thread that computes and the one that reads
-and sends take the interpreter's lock from each other. What is answered here is exactly what the route answers, by the same
-functions. Whatever is not plain (another form, an error, a model or words that take longer) goes on to the route and its
-threads, which also documents the address.
+Such a question costs a millisecond, mostly of the interpreter's own. Several threads at it take the interpreter's lock from
+each other and from the event loop, which costs more than the work itself: so one thread answers them, one after another. What
+is answered here is exactly what the route answers, by the same functions. Whatever is not plain (another form, an error, a
+model or words that take longer) goes on to the route and its threads, which also documents the address.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +94,7 @@ class PlainAnswers:
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
         self._settings = settings
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="plain-answers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         shortcut = SHORTCUTS.get(scope["path"]) if scope["type"] == "http" else None
@@ -99,7 +102,12 @@ class PlainAnswers:
             await self.app(scope, receive, send)
             return
         message = await receive()
-        response = self._answer(shortcut, message, scope["app"].state.catalog)
+        if message.get("more_body", False) or not 0 < len(message.get("body", b"")) <= MOST_BODY_BYTES:
+            await self.app(scope, _give_back(message, receive), send)
+            return
+        catalog: Catalog = scope["app"].state.catalog
+        loop = asyncio.get_running_loop()
+        response = await loop.run_in_executor(self._thread, self._answer, shortcut, message, catalog)
         if response is None:
             await self.app(scope, _give_back(message, receive), send)
             return
@@ -107,11 +115,8 @@ class PlainAnswers:
         await response(scope, receive, send)
 
     def _answer(self, shortcut: Shortcut, message: Message, catalog: Catalog) -> Response | None:
-        body = message.get("body", b"")
-        if message.get("more_body", False) or not 0 < len(body) <= MOST_BODY_BYTES:
-            return None
         try:
-            asked = shortcut.body.model_validate(from_json(body, allow_inf_nan=False))
+            asked = shortcut.body.model_validate(from_json(message["body"], allow_inf_nan=False))
             return shortcut.answer(asked, catalog, self._settings)
         except (ValueError, WordkinError):
             # ValidationError is a ValueError. The route says what is wrong.

@@ -57,33 +57,37 @@ def write_floats(asked: AskedVectors) -> bytes:
 
 def write_base64(asked: AskedVectors) -> bytes:
     """JSON whose vectors are base64 of little-endian float32."""
-    texts = encode_rows(asked.lookup.rows)
-    count = len(texts)
-    # Encoded all at once; inside a JSON string every quote has a backslash before it, so `","` stands between two alone.
-    words = to_json(list(asked.words))[2:-2].split(b'","')
-    ends = [b'"},'] * count
+    texts, filling = encode_rows(asked.lookup.rows)
+    # What stands before each text, and after the last: a NUL, which JSON never has bare, marks the places of the texts.
+    between = b'","vector":"\0' + filling + b'"},{"word":"'
+    words = to_json(list(asked.words))[2:-2].replace(b'","', between)
+    head = to_json({"model": asked.model, "version": asked.version})[:-1]
+    whole = b"".join((head, b',"results":[{"word":"', words, b'","vector":"\0', filling, b'"}]}'))
+    fixed = whole.split(b"\0")
     if said := asked.describe():
-        members = {word: b'",' + to_json(found)[1:] + b"," for word, found in said.items()}
-        ends = [members.get(word, end) for word, end in zip(asked.words, ends, strict=True)]
-    ends[-1] = ends[-1][:-1]
-    pieces = [b'{"word":"', b"", b'","vector":"', b"", b""] * count
-    pieces[1::5], pieces[3::5], pieces[4::5] = words, texts, ends
-    head = to_json({"model": asked.model, "version": asked.version})[:-1] + b',"results":['
-    return b"".join((head, *pieces, b"]}"))
+        end = len(filling) + 1
+        for place, word in enumerate(asked.words, start=1):
+            if word in said:
+                members = b"," + to_json(said[word])[1:-1]
+                fixed[place] = fixed[place][:end] + members + fixed[place][end:]
+    pieces = [b""] * (len(fixed) + len(texts))
+    pieces[::2], pieces[1::2] = fixed, texts
+    return b"".join(pieces)
 
 
-def encode_rows(rows: NDArray[np.float32]) -> list[bytes]:
-    """Each of ``rows`` [n, D] as base64 of little-endian float32: one call for all, filled up to whole groups of three bytes."""
-    count, width = rows.shape[0], 4 * rows.shape[1]
-    missing = -width % 3
-    padded = np.zeros((count, width + missing), np.uint8)
-    padded[:, :width] = np.ascontiguousarray(rows, dtype="<f4").view(np.uint8)
-    length = (width + missing) // 3 * 4
-    encoded = np.frombuffer(bytearray(b64encode(padded.data)), np.uint8).reshape(count, length)
-    if missing:
-        encoded[:, -missing:] = ord("=")
-    whole = encoded.tobytes()
-    return [whole[start : start + length] for start in range(0, count * length, length)]
+def encode_rows(rows: NDArray[np.float32]) -> tuple[list[bytes], bytes]:
+    """Each of ``rows`` [n, D] as base64 of little-endian float32, without the ``=`` that end it, and these.
+
+    One call for all: rows are filled up with zeros to whole groups of three numbers, of which no character is kept.
+    """
+    count, dim = rows.shape
+    padded = np.zeros((count, dim + -dim % 3), "<f4")
+    padded[:, :dim] = rows
+    whole = b64encode(padded.data)
+    stride = padded.shape[1] * 16 // 3
+    length = -(-dim * 16 // 3)
+    texts = [whole[start : start + length] for start in range(0, count * stride, stride)]
+    return texts, b"=" * (-4 * dim % 3)
 
 
 def write_npy(asked: AskedVectors) -> bytes:

@@ -162,7 +162,7 @@ class Embedding:
 
     def rows(self, token_ids: NDArray[np.intp]) -> NDArray[np.float32]:
         """The vectors [n, D] of the words with these ids, as trained, in an array of their own."""
-        return self._vectors[token_ids].astype(np.float32, copy=False)
+        return self._vectors.take(token_ids, axis=0).astype(np.float32, copy=False)
 
     def compose(self, tokens: Sequence[str]) -> list[NDArray[np.float32] | None]:
         """For each token a vector [D] from its character n-grams; None where there is none, or the model has no subwords."""

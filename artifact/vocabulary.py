@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 
 from artifact.errors import Corrupt, InputError
 from artifact.suggestions import suggest
-from artifact.vocabulary_index import check_index, encode_tokens, index_tokens
+from artifact.vocabulary_index import check_index, compare_runs, encode_tokens, index_tokens
 
 _MOST_RECENT = 32_768
 _ONE_BY_ONE = 16
+_MOST_A_BUCKET = 8
 _MANY = 1 << 18
 _FREQUENT = 4_096
 _SEARCHED_BYTES = 4 << 20
@@ -39,6 +40,7 @@ class Vocabulary:
         check_index(index, data_bytes=len(data), count=len(counts))
         self.counts = counts
         self._data = data
+        self._bytes = np.frombuffer(data, np.uint8)
         self._count = len(counts)
         self._index = index
         # memoryviews give Python integers several times faster than NumPy scalars.
@@ -119,34 +121,34 @@ class Vocabulary:
         except UnicodeEncodeError:
             lines = []
         if len(lines) < _ONE_BY_ONE:
-            one_by_one = [-1 if token_id is None else token_id for token_id in map(self.id, tokens)]
-            return np.array(one_by_one, dtype=np.intp)
-        slots = np.fromiter(map(zlib.crc32, lines), np.int64, len(lines)) & self._mask
+            return self._search_each(tokens)
         lengths = np.fromiter(map(len, lines), np.int64, len(lines))
-        buckets, offsets = self._index["buckets"], self._index["offsets"]
-        positions = buckets[slots].astype(np.int64)
-        ends = np.minimum(buckets[slots + 1], self._count)
+        slots = np.array(list(map(zlib.crc32, lines))) & self._mask
+        begins = self._index["buckets"].take(slots).astype(np.int64)
+        ends = np.minimum(self._index["buckets"].take(slots + 1), self._count)
+        counts = np.maximum(ends - begins, 0)
+        if counts.sum() > _MOST_A_BUCKET * len(lines):
+            return self._search_each(tokens)
+        # All tokens of all buckets [c]: whose they may be, their ids, and where their bytes stand.
+        places = np.repeat(np.arange(len(lines)), counts)
+        shifts = np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        token_ids = self._index["bucket_ids"].take(np.arange(len(places)) + shifts).astype(np.int64)
+        inside = (token_ids >= 0) & (token_ids < self._count)
+        token_ids, places = token_ids[inside], places[inside]
+        starts = self._index["offsets"].take(token_ids)
+        sizes = self._index["offsets"].take(token_ids + 1) - 1 - starts
+        fits = (sizes > 0) & (starts >= 0) & (starts + sizes <= len(self._data))
+        fits &= sizes == lengths.take(places)
+        token_ids, places, starts, sizes = token_ids[fits], places[fits], starts[fits], sizes[fits]
+        asked = np.frombuffer(b"".join(lines), np.uint8)
+        firsts = (np.cumsum(lengths) - lengths).take(places)
+        same = compare_runs(self._bytes, starts, asked, firsts, sizes)
         found = np.full(len(lines), -1, dtype=np.intp)
-        # The first place of every bucket, then the second of those where the first held another token, and so on.
-        left = np.flatnonzero(positions < ends)
-        while len(left):
-            token_ids = self._index["bucket_ids"][positions[left]]
-            inside = (token_ids >= 0) & (token_ids < self._count)
-            token_ids = np.where(inside, token_ids, 0)
-            starts, stops = offsets[token_ids], offsets[token_ids + 1] - 1
-            fits = inside & (stops - starts == lengths[left])
-            for place, token_id, start, stop in zip(
-                left[fits].tolist(),
-                token_ids[fits].tolist(),
-                starts[fits].tolist(),
-                stops[fits].tolist(),
-                strict=True,
-            ):
-                if self._data[start:stop] == lines[place]:
-                    found[place] = token_id
-            positions[left] += 1
-            left = left[(found[left] < 0) & (positions[left] < ends[left])]
+        found[places[same]] = token_ids[same]
         return found
+
+    def _search_each(self, tokens: Sequence[str]) -> NDArray[np.intp]:
+        return np.array([-1 if found is None else found for found in self.ids(tokens)], dtype=np.intp)
 
     @property
     def has_counts(self) -> bool:

@@ -73,3 +73,25 @@ def check_index(index: Mapping[str, NDArray[Any]], *, data_bytes: int, count: in
         raise Corrupt(f"vocabulary index: sizes do not fit {count} tokens")
     if index["offsets"][0] != 0 or index["offsets"][-1] != data_bytes:
         raise Corrupt("vocabulary index: does not span the vocabulary")
+
+
+def compare_runs(
+    one: NDArray[np.uint8],
+    one_starts: NDArray[np.int64],
+    other: NDArray[np.uint8],
+    other_starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+) -> NDArray[np.bool_]:
+    """Whether ``one`` from ``one_starts[i]`` on has the same ``sizes[i]`` bytes as ``other`` from ``other_starts[i]`` on [n].
+
+    Runs must lie inside and hold a byte at least.
+    """
+    if not len(sizes):
+        return np.zeros(0, np.bool_)
+    ends = np.cumsum(sizes)
+    firsts = ends - sizes
+    steps = np.arange(ends[-1])
+    same = one.take(np.repeat(one_starts - firsts, sizes) + steps) == other.take(
+        np.repeat(other_starts - firsts, sizes) + steps
+    )
+    return np.logical_and.reduceat(same, firsts)

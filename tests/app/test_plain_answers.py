@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import threading
 
 import numpy as np
 import pytest
@@ -190,7 +191,7 @@ def test_what_is_not_announced_as_json_is_not_plain():
     assert not has_plain_head({**head, "method": "GET"})
 
 
-def test_long_bodies_and_large_answers_leave_the_loop(client, monkeypatch):
+def test_long_bodies_and_large_answers_are_left_to_the_route(client, monkeypatch):
     body = {"words": ["car", "bus"], "encoding": "base64"}
     assert ask(client, "/vectors", body)[1]
     monkeypatch.setattr(app.plain_answers, "MOST_NUMBERS", 7)
@@ -201,6 +202,21 @@ def test_long_bodies_and_large_answers_leave_the_loop(client, monkeypatch):
     assert ask(client, "/v1/embeddings", texts)[1]
     monkeypatch.setattr(app.plain_answers, "MOST_BODY_BYTES", 20)
     assert not ask(client, "/vectors", body)[1]
+
+
+def test_the_event_loop_does_not_answer(client, monkeypatch):
+    threads = []
+    answer = PlainAnswers._answer
+
+    def note(*arguments):
+        threads.append(threading.current_thread())
+        return answer(*arguments)
+
+    monkeypatch.setattr(PlainAnswers, "_answer", note)
+    for _ in range(3):
+        ask(client, "/vectors", {"words": ["car"], "encoding": "base64"})
+    [thread] = set(threads)
+    assert thread.name.startswith("plain-answers")
 
 
 words = st.sampled_from([*TOKENS, "Car", "KING"]) | st.text(max_size=5)

@@ -119,6 +119,18 @@ def test_a_mapped_index_answers_as_the_one_in_memory(tmp_path):
         assert vocabulary.id("word1000") is None
 
 
+def test_a_bucket_that_holds_everything_is_searched_all_the_same():
+    tokens = [f"w{number}" for number in range(50)]
+    data = encode_tokens(tokens)
+    index = index_tokens(data)
+    buckets = np.full_like(index["buckets"], 50)
+    buckets[0] = 0
+    one = {**index, "buckets": buckets, "bucket_ids": np.arange(50, dtype=np.int32)}
+    for each in (index, {**one, "buckets": buckets[[0, -1]]}):
+        vocabulary = Vocabulary(data, each, np.ones(50, dtype=np.int64))
+        assert vocabulary.search([*tokens, "w50", ""]).tolist() == [*range(50), -1, -1]
+
+
 def test_an_index_that_does_not_fit_is_refused():
     data = encode_tokens(["a", "b"])
     index = index_tokens(data)
