@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
@@ -47,7 +47,7 @@ class Catalog:
     """The models of a store, opened. Any thread may ask; any may refresh, poll and pin while others ask.
 
     ``reloads`` counts what became of looking for other versions, by model and result; ``observers`` are told of each
-    look, by the thread that made it.
+    look, by the thread that made it; ``observe_searches``, how many questions for words each search answers together.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -66,6 +66,7 @@ class Catalog:
         self.shelf = Shelf()
         self.reloads: Counter[tuple[str, ReloadResult]] = Counter()
         self.observers: list[Observer] = []
+        self.observe_searches: Callable[[int], object] = int
 
     def refresh(self) -> Shelf:
         """Look through the store and put the version to serve of each name on the shelf: the pinned one, else the newest.
@@ -258,6 +259,9 @@ class Catalog:
         for observer in self.observers:
             observer(reload)
 
+    def _tell_size(self, questions: int) -> None:
+        self.observe_searches(questions)
+
     def _open_wanted(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault], str | None]:
         """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one.
 
@@ -315,6 +319,8 @@ class Catalog:
             else artifact.language_model()
         )
         served = Served(name, version, artifact.manifest, model)
+        if is_embedding:
+            served.embedding.observe_batches(self._tell_size)
         for warning in served.warnings:
             logger.warning("%s %s: %s", name, version, warning)
         return served

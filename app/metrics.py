@@ -103,7 +103,7 @@ class Metrics:
         )
         self._batch_sizes = Histogram(
             "wordkin_batch_size",
-            "How many questions were computed as one.",
+            "How many questions were computed as one: steps of language models, searches for words.",
             ["kind"],
             buckets=SIZES,
             registry=self._registry,
@@ -112,12 +112,14 @@ class Metrics:
 
     @contextmanager
     def watch(self, catalog: Catalog) -> Iterator[None]:
-        """Within this, tell of the models of ``catalog`` and count what becomes of looking for other versions."""
+        """Within this, tell of the models of ``catalog``, count what becomes of looking for other versions, and searches."""
         self._catalog = catalog
         catalog.observers.append(self._count_reload)
+        catalog.observe_searches = self.observe_batches("search")
         try:
             yield
         finally:
+            catalog.observe_searches = int
             catalog.observers.remove(self._count_reload)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:

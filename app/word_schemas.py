@@ -235,11 +235,19 @@ class CountedWord(BaseModel):
 
     word: Annotated[str, Field(examples=["car"])]
     count: Annotated[
-        int, Field(ge=0, description="How often it stands in the training text.", examples=[1234])
+        int | None,
+        Field(
+            ge=1,
+            description=(
+                "How often it stands in the training text. Null where that is not known: imported vectors often come "
+                "without counts."
+            ),
+            examples=[1234],
+        ),
     ]
 
 
 class CountedWords(Answer):
-    """Words that begin as asked, the most frequent first."""
+    """Words that begin as asked, in the order of the vocabulary: the most frequent first, or as the imported file had them."""
 
     results: list[CountedWord]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,6 +50,10 @@ class ApproximateSearch:
     ) -> Nearest:
         """The words nearest to each of ``queries`` [Q, D] that the index finds; see ``Search.nearest``."""
         return ask_joined(self._joiner, queries, top=top, exclude=exclude, limit=self._index.words)
+
+    def observe_batches(self, observe: Callable[[int], object]) -> None:
+        """Have ``observe`` told how many questions are computed together, each time."""
+        self._joiner.observe = observe
 
     def answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
         """The answers to questions that arrived together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,6 +242,12 @@ class Embedding:
             products, norms, out=np.full_like(products, -np.inf), where=norms > 0
         )
         return cosines
+
+    def observe_batches(self, observe: Callable[[int], object]) -> None:
+        """Have ``observe`` told how many questions each search, exact or by the index, answers together."""
+        self._search.observe_batches(observe)
+        if self.index is not None:
+            self.index.observe_batches(observe)
 
     def check(self) -> None:
         """Corrupt unless every vector is finite and has the norm that is stored for it."""

@@ -34,7 +34,7 @@ class Joiner(Generic[QuestionT, AnswerT]):
     """``compute`` gets the questions of all threads that ask at one time, and returns an answer for each.
 
     The thread that finds nothing under way computes at once. Those that come meanwhile wait; when it is done, one of them
-    computes for all of them. So the busier it is, the more questions share one computation.
+    computes for all of them. So the busier it is, the more questions share one computation. ``observe`` is told how many.
     """
 
     def __init__(
@@ -45,6 +45,7 @@ class Joiner(Generic[QuestionT, AnswerT]):
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket[QuestionT, AnswerT]] = deque()
         self._busy = False
+        self.observe: Callable[[int], object] = int
 
     def ask(self, question: QuestionT) -> AnswerT:
         """The answer to ``question``. Raises what computing it, or what was computed with it, raises."""
@@ -66,6 +67,7 @@ class Joiner(Generic[QuestionT, AnswerT]):
             more = min(len(self._waiting), self._most - 1)
             tickets = [own, *(self._waiting.popleft() for _ in range(more))]
         try:
+            self.observe(len(tickets))
             answers = self._compute([ticket.question for ticket in tickets])
             for ticket, answer in zip(tickets, answers, strict=True):
                 ticket.answer = answer

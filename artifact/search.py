@@ -75,6 +75,10 @@ class Search:
         """The rows nearest to each of ``queries`` [Q, D], of any length; see ``Query``."""
         return ask_joined(self._joiner, queries, top=top, exclude=exclude, limit=limit)
 
+    def observe_batches(self, observe: Callable[[int], object]) -> None:
+        """Have ``observe`` told how many questions are computed together, each time."""
+        self._joiner.observe = observe
+
     def neighbours(self, row_ids: NDArray[np.intp], top: int) -> Nearest:
         """The other rows nearest to each of these rows: what ``nearest`` finds, but computed by this thread alone.
 

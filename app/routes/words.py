@@ -126,9 +126,10 @@ def post_doesnt_match(body: OddWordRequest, catalog: CatalogOf, settings: Settin
 def get_words(
     query: Annotated[WordsParameters, Query()], catalog: CatalogOf, settings: SettingsOf
 ) -> Response:
-    """The most frequent words of the vocabulary that begin with `prefix`, which is normalised as words are.
+    """The first words of the vocabulary that begin with `prefix`, which is normalised as words are; without one, of all.
 
-    Without a prefix: the most frequent words of all.
+    They stand in the order of the vocabulary: the most frequent first, and those of imported vectors as their file had them,
+    which is mostly the same. `count` is null where the text was not counted.
     """
     check_top(query.top, settings, where="query")
     served = catalog.find("embedding", model=query.model, version=query.version)
@@ -136,7 +137,8 @@ def get_words(
     token_ids = vocabulary.first_with_prefix(served.embedding.tokenizer.word(query.prefix), query.top)
     counts = vocabulary.counts[token_ids].tolist()
     words = vocabulary.tokens(token_ids.tolist())
-    results = [{"word": word, "count": count} for word, count in zip(words, counts, strict=True)]
+    # No word of a text is counted 0 times: there were no counts to import.
+    results = [{"word": word, "count": count or None} for word, count in zip(words, counts, strict=True)]
     return respond_json({"model": served.name, "version": served.version, "results": results})
 
 

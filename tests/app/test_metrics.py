@@ -122,6 +122,18 @@ def test_batch_sizes(root, open_client):
     assert samples["wordkin_batch_size_count", ("kind", "language")] >= 1
 
 
+def test_sizes_of_searches(root, open_client):
+    publish(root, "sample")
+    client = open_client()
+    sizes = ("kind", "search")
+    before = read(client).get(("wordkin_batch_size_sum", sizes), 0)
+    for _ in range(3):
+        assert client.post("/similar", positive=["car", "bus"]).status_code == 200
+    samples = read(client)
+    assert samples["wordkin_batch_size_sum", sizes] == before + 3
+    assert samples["wordkin_batch_size_count", sizes] >= 3
+
+
 def test_the_process_and_the_build(client):
     samples = read(client)
     pid = ("pid", str(os.getpid()))

@@ -3,6 +3,9 @@
 import numpy as np
 import pytest
 
+from artifact.draft import write_embedding
+from artifact.store import Store
+from artifact.tokenizer import Tokenizer
 from tests.app.serving import TOKENS, VECTORS, check_problem, publish
 
 UNITS = VECTORS[:-1] / np.linalg.norm(VECTORS[:-1].astype(float), axis=1, keepdims=True)
@@ -149,6 +152,14 @@ def test_words_are_completed_by_how_frequent_they_are(client, version):
     counts = [result["count"] for result in client.get("/words", top=1000).json()["results"]]
     assert counts == sorted(counts, reverse=True)
     assert len(counts) == len(TOKENS)
+
+
+def test_words_without_counts_stand_in_their_files_order(root, open_client):
+    with Store(root, create=True).draft("imported") as draft:
+        write_embedding(draft, tokens=TOKENS, counts=np.zeros(len(TOKENS), np.int64), vectors=VECTORS)
+        draft.publish(kind="embedding", tokenizer=Tokenizer("words"), recipe={}, metrics={})
+    results = open_client().get("/words", top=len(TOKENS)).json()["results"]
+    assert results == [{"word": word, "count": None} for word in TOKENS]
 
 
 @pytest.mark.parametrize(

@@ -145,6 +145,8 @@ def wait_until_waiting(joiner, count):
 def test_what_arrives_meanwhile_is_computed_at_once():
     held = Held()
     joiner = Joiner(held, most=3)
+    sizes = []
+    joiner.observe = sizes.append
     first, answers = ask_in_threads(joiner, ["a"])
     assert held.begun.wait(20)
     rest, more = ask_in_threads(joiner, ["b", "c", "d", "e"])
@@ -152,7 +154,7 @@ def test_what_arrives_meanwhile_is_computed_at_once():
     held.go.set()
     for thread in (*first, *rest):
         thread.join(20)
-    assert [len(questions) for questions in held.together] == [1, 3, 1]
+    assert [len(questions) for questions in held.together] == sizes == [1, 3, 1]
     assert answers | more == {question: question.upper() for question in "abcde"}
     assert joiner.ask("f") == "F"
 
