@@ -47,7 +47,8 @@ class Catalog:
     """The models of a store, opened. Any thread may ask; any may refresh, poll and pin while others ask.
 
     ``reloads`` counts what became of looking for other versions, by model and result; ``observers`` are told of each
-    look, by the thread that made it; ``observe_searches``, how many questions for words each search answers together.
+    look, by the thread that made it; ``observe_searches``, how many questions for words each search answers together;
+    ``observe_unknown``, how words that a vocabulary lacks were answered all the same, and how many.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -67,6 +68,7 @@ class Catalog:
         self.reloads: Counter[tuple[str, ReloadResult]] = Counter()
         self.observers: list[Observer] = []
         self.observe_searches: Callable[[int], object] = int
+        self.observe_unknown: Callable[[str, int], object] | None = None
 
     def refresh(self) -> Shelf:
         """Look through the store and put the version to serve of each name on the shelf: the pinned one, else the newest.
@@ -262,6 +264,10 @@ class Catalog:
     def _tell_size(self, questions: int) -> None:
         self.observe_searches(questions)
 
+    def _tell_unknown(self, how: str, words: int) -> None:
+        if self.observe_unknown is not None:
+            self.observe_unknown(how, words)
+
     def _open_wanted(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault], str | None]:
         """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one.
 
@@ -321,6 +327,7 @@ class Catalog:
         served = Served(name, version, artifact.manifest, model)
         if is_embedding:
             served.embedding.observe_batches(self._tell_size)
+            served.embedding.observe_unknown = self._tell_unknown
         for warning in served.warnings:
             logger.warning("%s %s: %s", name, version, warning)
         return served

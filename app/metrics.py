@@ -89,6 +89,12 @@ class Metrics:
             "Words that questions were refused for, because the vocabulary lacks them.",
             registry=self._registry,
         )
+        self._answered_words = Counter(
+            "wordkin_unknown_words_answered",
+            "Words that the vocabulary lacks as asked, answered all the same: by subwords, or in another case.",
+            ["how"],
+            registry=self._registry,
+        )
         self._reloads = Counter(
             "wordkin_model_reloads",
             "Looks at the store for another version of a model, by what became of them.",
@@ -116,10 +122,12 @@ class Metrics:
         self._catalog = catalog
         catalog.observers.append(self._count_reload)
         catalog.observe_searches = self.observe_batches("search")
+        catalog.observe_unknown = self._count_answered
         try:
             yield
         finally:
             catalog.observe_searches = int
+            catalog.observe_unknown = None
             catalog.observers.remove(self._count_reload)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -154,6 +162,9 @@ class Metrics:
         for collector in own:
             registry.register(collector)
         return encode(registry), content_type
+
+    def _count_answered(self, how: str, words: int) -> None:
+        self._answered_words.labels(how).inc(words)
 
     def _count_reload(self, reload: Reload) -> None:
         self._reloads.labels(reload.model, reload.result).inc()

@@ -61,6 +61,9 @@ def look_up(
     if unknown:
         unknown = list(dict.fromkeys(unknown))
         raise UnknownWords(unknown, embedding.suggest(unknown) if suggest else ())
+    for how, count in (("subwords", len(vectors)), ("case", len(matched))):
+        if count:
+            embedding.observe_unknown(how, count)
     rows = embedding.rows(np.maximum(token_ids, 0))
     for place, vector in vectors.items():
         rows[place] = vector

@@ -154,6 +154,8 @@ def _add_composed(
     unknown = list(dict.fromkeys(tokens[place] for place in places.tolist()))
     composed = dict(zip(unknown, embedding.compose(unknown), strict=True))
     made = [place for place in places.tolist() if composed[tokens[place]] is not None]
+    if made:
+        embedding.observe_unknown("subwords", len(made))
     for start in range(0, len(made), _BLOCK_TOKENS):
         block = made[start : start + _BLOCK_TOKENS]
         rows = np.array([composed[tokens[place]] for place in block], dtype=np.float32)

@@ -1,5 +1,7 @@
 """Words that the vocabulary does not have, asked of models with and without subwords."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -102,3 +104,43 @@ def test_the_field_is_described(open_client, model):
         assert "n-grams" in field["description"]
         assert field["examples"] == [True]
         assert "oov" not in schemas[name]["required"]
+
+
+def count_answered(client, how):
+    found = re.findall(
+        rf'^wordkin_unknown_words_answered_total{{how="{how}"}} (\S+)$',
+        client.get("/metrics").text,
+        re.MULTILINE,
+    )
+    return sum(map(float, found))
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_composed_words_are_counted_once(model, open_client, question):
+    client = open_client()
+    assert ask(client, question, "talking").status_code == 200
+    assert count_answered(client, "subwords") == 0
+    assert ask(client, question, "Stalking").status_code == 200
+    assert count_answered(client, "subwords") == 1
+    assert count_answered(client, "case") == 0
+
+
+def test_composed_words_of_texts_are_counted(model, open_client):
+    client = open_client()
+    assert client.post("/v1/embeddings", model="grams", input=["stalking car", "car"]).status_code == 200
+    assert count_answered(client, "subwords") == 1
+
+
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+def test_words_in_another_case_are_counted_once(root, open_client, question):
+    publish(
+        root,
+        "cased",
+        tokens=["car", "walked", "walking", "talking"],
+        vectors=np.eye(4, dtype=np.float32),
+        tokenizer="whitespace",
+    )
+    client = open_client()
+    assert ask(client, question, "Talking").status_code == 200
+    assert count_answered(client, "case") == 1
+    assert count_answered(client, "subwords") == 0
