@@ -297,6 +297,7 @@ class Catalog:
                 return before, faults, pin
             try:
                 found = self._open(name, version)
+                found.prepare()
                 if before is not None:
                     found.warm()
             except Exception as error:

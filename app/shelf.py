@@ -65,6 +65,11 @@ class Served:
         """Whether questions may be answered by an index."""
         return isinstance(self._model, Embedding) and self._model.index is not None
 
+    def prepare(self) -> None:
+        """Compute what questions would else compute as they come."""
+        if isinstance(self._model, LanguageModel):
+            self._model.network.prepare()
+
     def warm(self) -> None:
         """Ask a first question, so that whoever asks next need not wait for what is read and made only once."""
         with suppress(WordkinError):

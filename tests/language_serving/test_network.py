@@ -123,6 +123,18 @@ def test_words_that_are_not_kept_count_as_those_that_are(rows, monkeypatch):
         np.testing.assert_allclose(hs, expected, atol=1e-6)
 
 
+def test_a_prepared_network_computes_no_word_anew(monkeypatch):
+    monkeypatch.setattr("artifact.word_projections._ROWS_AT_ONCE", 7)
+    text = np.arange(SIZE, dtype=np.int32)
+    network, _ = make_network()
+    _, (expected,) = network.run([network.start()], [text])
+    network, _ = make_network()
+    network.prepare()
+    monkeypatch.setattr(network._words, "_compute", None)
+    _, (hs,) = network.run([network.start()], [text])
+    np.testing.assert_allclose(hs, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_long_text_in_one_pass_is_as_word_by_word(cell, monkeypatch):
     network, _ = make_network(cell)
