@@ -192,7 +192,7 @@ class Catalog:
         detail = (
             "several models could answer: name one with `model`"
             if names
-            else f"no model here is {KIND_WORDS[kind]}"
+            else f"no model here is {KIND_WORDS[kind]}; loaded: {shelf.tell_loaded()}"
         )
         raise ProblemError(MODEL_CHOICE, detail, choices=names)
 

@@ -18,6 +18,9 @@ from artifact.vocabulary import Vocabulary
 
 KIND_WORDS: Mapping[Kind, str] = {"embedding": "word vectors", "language-model": "a language model"}
 
+MOST_TOLD = 5
+"""Models that one sentence names."""
+
 Reason = Literal["corrupt", "unsupported", "unreadable"]
 logger = logging.getLogger(__name__)
 
@@ -105,6 +108,13 @@ class Shelf:
     def names(self, kind: Kind) -> list[str]:
         """The names of the served models of one kind, sorted."""
         return [name for name, served in self.served.items() if served.kind == kind]
+
+    def tell_loaded(self) -> str:
+        """The first of the served models, each with its kind, and how many more there are."""
+        told = [f"{name} ({KIND_WORDS[served.kind]})" for name, served in self.served.items()]
+        if len(told) > MOST_TOLD:
+            told = [*told[:MOST_TOLD], f"{len(told) - MOST_TOLD} more"]
+        return ", ".join(told) or "nothing"
 
 
 def find_fault(model: str, version: str | None, error: Exception) -> Fault:

@@ -148,7 +148,7 @@ def test_a_store_without_word_vectors_is_a_conflict_too(root, open_client):
     publish(root, "story", kind="language-model")
     problem = check_problem(open_client().get("/similar", word="car"), 409, "model-choice")
     assert problem["choices"] == []
-    assert "word vectors" in problem["detail"]
+    assert problem["detail"] == "no model here is word vectors; loaded: story (a language model)"
 
 
 def test_the_default_answers_where_there_are_several(root, open_client):

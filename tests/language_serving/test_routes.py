@@ -232,9 +232,19 @@ def test_models_and_versions_are_chosen_as_everywhere(client, root, model):
 def test_without_a_language_model_the_question_is_a_conflict(tmp_path):
     publish(tmp_path, "vectors")
     with Client(create_app(Settings(store=str(tmp_path)))) as client:
-        problem = check_problem(client.get("/next", text="it"), 409, "model-choice")
-        assert problem["choices"] == []
-        assert "language model" in problem["detail"]
+        for answer in [client.get("/next", text="it"), client.post("/score", text="it")]:
+            problem = check_problem(answer, 409, "model-choice")
+            assert problem["choices"] == []
+            assert problem["detail"] == "no model here is a language model; loaded: vectors (word vectors)"
+
+
+def test_of_many_models_the_first_few_are_named(tmp_path):
+    for number in range(7):
+        publish(tmp_path, f"vectors-{number}")
+    with Client(create_app(Settings(store=str(tmp_path)))) as client:
+        detail = check_problem(client.get("/next", text="it"), 409, "model-choice")["detail"]
+    assert detail.endswith("vectors-3 (word vectors), vectors-4 (word vectors), 2 more")
+    assert "vectors-5" not in detail
 
 
 def test_a_broken_language_model_is_a_fault(tmp_path):
