@@ -64,6 +64,7 @@ class Catalog:
         self._marks: dict[str, Mark] = {}
         self._retries: dict[str, tuple[float, float]] = {}
         self._unreachable = False
+        self._prepares = False
         self.shelf = Shelf()
         self.reloads: Counter[tuple[str, ReloadResult]] = Counter()
         self.observers: list[Observer] = []
@@ -80,6 +81,17 @@ class Catalog:
             for name in sorted({*marks, *self.shelf.served}):
                 self._refresh_model(name, marks.get(name))
             return self.shelf
+
+    def prepare(self) -> None:
+        """Compute what questions would else compute as they come: of the models that answer where none is named.
+
+        Those that take their places later are then prepared before they do. Any other computes what it is asked for.
+        """
+        with self._changing:
+            self._prepares = True
+            for served in self.shelf.served.values():
+                if self.is_default(served):
+                    served.prepare()
 
     def poll(self) -> None:
         """Refresh the models whose ``latest`` or pin in the store changed, and after a while those that were broken."""
@@ -172,9 +184,10 @@ class Catalog:
         return self._get_version(model, version)
 
     def is_default(self, served: Served) -> bool:
-        """Whether this model answers where a request names none."""
-        names = self.shelf.names(served.kind)
-        return served.name == (self._defaults[served.kind] or (names[0] if len(names) == 1 else None))
+        """Whether this model answers where a request names none, or would if it were on the shelf."""
+        if default := self._defaults[served.kind]:
+            return served.name == default
+        return not set(self.shelf.names(served.kind)) - {served.name}
 
     def versions(self, model: str) -> list[str]:
         """The published versions of a model, oldest first; the one that is served where the store cannot be read."""
@@ -297,7 +310,8 @@ class Catalog:
                 return before, faults, pin
             try:
                 found = self._open(name, version)
-                found.prepare()
+                if self._prepares and self.is_default(found):
+                    found.prepare()
                 if before is not None:
                     found.warm()
             except Exception as error:

@@ -38,6 +38,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         # A thread for each request that is let in, so that all searches that wait are joined into one product.
         current_default_thread_limiter().total_tokens = min(settings.max_in_work, MOST_THREADS)
         app.state.catalog = catalog or open_catalog(settings)
+        app.state.catalog.prepare()
         watcher = Watcher(app.state.catalog, poll_seconds=settings.poll_seconds)
         batcher = Batcher(observe=app.state.metrics.observe_batches("language"))
         with (

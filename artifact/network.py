@@ -51,8 +51,8 @@ class _Stretch:
 class Network:
     """``embedding`` [V, E], ``layer{i}.*``, ``output`` [H, V] (tied: the embedding), ``output_bias`` [V].
 
-    float32 weights are used where they lie, so they may be memory maps; float16 ones are widened once, but for the
-    embedding where it is not tied. Raises Corrupt where names or shapes do not fit and Unsupported for a cell that this
+    float32 weights are used where they lie, so they may be memory maps, but for copies of w_x in tiles once few rows at a
+    time were multiplied by it; float16 ones are widened once, but for the embedding where it is not tied. Raises Corrupt where names or shapes do not fit and Unsupported for a cell that this
     release does not know.
     """
 
@@ -102,7 +102,7 @@ class Network:
                 raise Corrupt(f"{name} has a weight that is not finite")
 
     def prepare(self) -> None:
-        """Compute beforehand what many texts need: at most artifact.word_projections.MAX_BYTES of it."""
+        """Compute beforehand what many texts need, in memory of this process: see ``WordProjections.fill``."""
         self._words.fill()
 
     def start(self) -> Memory:

@@ -14,16 +14,17 @@ _ROWS_AT_ONCE = 1024
 
 
 class WordProjections:
-    """x · w_x + b of the words of ``embedding`` [V, E] for ``layer``, at most MAX_BYTES of them kept once they were needed.
+    """x · w_x + b of the words of ``embedding`` [V, E] for ``layer``: those of the first words are kept, at most MAX_BYTES.
 
-    Ids fall by count, so the first rows are those that texts are mostly made of. Threads may share it.
+    Each is computed when it is first needed, or all by ``fill``. Ids fall by count, so the first rows are those that texts
+    are mostly made of. Threads may share it.
     """
 
     def __init__(self, embedding: NDArray[Any], layer: Cell) -> None:
         self._embedding = embedding
         self._layer = layer
         wide = layer.gates * layer.hidden
-        # Memory that was never written takes no room yet.
+        # A page that was never written takes no room yet; ``fill`` writes all of them.
         self._kept: Floats = np.empty((min(len(embedding), MAX_BYTES // (4 * wide)), wide), dtype=np.float32)
         self._known = np.zeros(len(self._kept), dtype=np.bool_)
 
@@ -43,7 +44,7 @@ class WordProjections:
         return result
 
     def fill(self) -> None:
-        """Compute all that can be kept, so that no question has to."""
+        """Compute all that can be kept, so that no question has to: MAX_BYTES of memory where there are as many words."""
         for start in range(0, len(self._kept), _ROWS_AT_ONCE):
             self.project(np.arange(start, min(start + _ROWS_AT_ONCE, len(self._kept))))
 

@@ -14,6 +14,7 @@ from app.errors import ProblemError
 from app.watcher import Watcher
 from artifact.embedding import Embedding
 from artifact.language import LanguageModel
+from artifact.network import Network
 from artifact.store import Store
 from tests.app.serving import VECTORS, damage, publish
 
@@ -174,6 +175,71 @@ def test_a_version_is_warm_before_it_answers(root, open_catalog, monkeypatch, ki
     catalog.poll()
     assert asked == [True]
     assert catalog.shelf is not before
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """The networks that were prepared, in order."""
+    networks = []
+    real_prepare = Network.prepare
+    monkeypatch.setattr(Network, "prepare", lambda self: networks.append(self) or real_prepare(self))
+    return networks
+
+
+def find_network(catalog, name):
+    return catalog.get(name).language_model.network
+
+
+@pytest.mark.parametrize(
+    ("names", "options", "expected"),
+    [
+        (["a"], {}, ["a"]),
+        (["a", "b"], {}, []),
+        (["a", "b"], {"default_language_model": "b"}, ["b"]),
+    ],
+)
+def test_only_the_language_model_that_answers_unnamed_is_prepared(
+    root, open_client, prepared, names, options, expected
+):
+    publish(root, "vectors")
+    for name in names:
+        publish(root, name, kind="language-model")
+    catalog = open_client(**options).app.state.catalog
+    assert prepared == [find_network(catalog, name) for name in expected]
+
+
+def test_a_catalog_that_answers_nobody_prepares_nothing(root, open_catalog, prepared):
+    publish(root, "story", kind="language-model")
+    catalog = open_catalog()
+    publish(root, "story", kind="language-model")
+    catalog.poll()
+    assert prepared == []
+
+
+def test_a_new_version_is_prepared_before_it_answers(root, open_client, prepared, monkeypatch):
+    for name in "ab":
+        publish(root, name, kind="language-model")
+    catalog = open_client(default_language_model="b", poll_seconds=0).app.state.catalog
+    before = catalog.shelf
+    real_prepare = Network.prepare
+    shelves = []
+    monkeypatch.setattr(Network, "prepare", lambda self: shelves.append(catalog.shelf) or real_prepare(self))
+    for name in "ab":
+        publish(root, name, kind="language-model")
+    catalog.poll()
+    assert find_network(catalog, "b") is prepared[-1]
+    assert len(prepared) == 2
+    assert shelves[0].served["b"] is before.served["b"]
+    assert catalog.shelf.served["b"] is not before.served["b"]
+
+
+def test_the_first_language_model_is_prepared_when_it_comes(root, open_client, prepared):
+    publish(root, "vectors")
+    catalog = open_client(poll_seconds=0).app.state.catalog
+    for name in "ab":
+        publish(root, name, kind="language-model")
+        catalog.poll()
+    assert prepared == [find_network(catalog, "a")]
 
 
 def test_reload_says_what_became_of_it(root, open_catalog):
