@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answers import JSON
-from app.catalog import Catalog, Served
-from app.errors import ProblemError
+from app.catalog import Catalog
 from app.openai_schemas import EmbeddingsBody
+from app.plain_routes import PlainRoute, find_open
 from app.routes.openai import respond_embeddings
 from app.routes.vectors import respond_vectors
 from app.settings import Settings
@@ -43,19 +43,17 @@ _PLAIN_HEADERS: Mapping[bytes, frozenset[bytes]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Shortcut:
+class Shortcut(PlainRoute):
     """An address that is answered here: ``answer`` gives None, or an error, where the route must."""
 
-    path: str
-    """What is counted and logged as the route."""
     body: type[BaseModel]
     answer: Callable[[Any, Catalog, Settings], Response | None]
 
 
 def answer_vectors(body: VectorsBody, catalog: Catalog, settings: Settings) -> Response | None:
     """As the route does, of words that are all in the vocabulary."""
-    served = _find(catalog, body.model, body.version)
-    if served is None or body.encoding != "base64":
+    served = find_open(catalog, "embedding", model=body.model, version=body.version)
+    if served is None or served.embedding.phrases or body.encoding != "base64":
         return None
     count = len(body.words)
     if count > settings.max_words or count * served.embedding.dim > MOST_NUMBERS:
@@ -67,10 +65,12 @@ def answer_vectors(body: VectorsBody, catalog: Catalog, settings: Settings) -> R
 def answer_embeddings(body: EmbeddingsBody, catalog: Catalog, settings: Settings) -> Response | None:
     """As the route does, of texts whose unknown words, if there are any, are left out. Raises as the route."""
     name, at, version = body.model.partition("@")
-    served = _find(catalog, name, version if at else None)
+    served = find_open(catalog, "embedding", model=name, version=version if at else None)
     if served is None or body.encoding_format != "base64" or len(body.input) > settings.max_texts:
         return None
     embedding = served.embedding
+    if embedding.phrases:
+        return None
     if body.dimensions not in (None, embedding.dim) or len(body.input) * embedding.dim > MOST_NUMBERS:
         return None
     texts = tokenize_texts(embedding, body.input)
@@ -82,8 +82,8 @@ def answer_embeddings(body: EmbeddingsBody, catalog: Catalog, settings: Settings
 SHORTCUTS: Mapping[str, Shortcut] = {
     shortcut.path: shortcut
     for shortcut in (
-        Shortcut("/vectors", VectorsBody, answer_vectors),
-        Shortcut("/v1/embeddings", EmbeddingsBody, answer_embeddings),
+        Shortcut("POST", "/vectors", VectorsBody, answer_vectors),
+        Shortcut("POST", "/v1/embeddings", EmbeddingsBody, answer_embeddings),
     )
 }
 
@@ -98,7 +98,7 @@ class PlainAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         shortcut = SHORTCUTS.get(scope["path"]) if scope["type"] == "http" else None
-        if shortcut is None or not has_plain_head(scope):
+        if shortcut is None or not shortcut.takes(scope) or not has_plain_head(scope):
             await self.app(scope, receive, send)
             return
         message = await receive()
@@ -125,7 +125,7 @@ class PlainAnswers:
 
 def has_plain_head(scope: Scope) -> bool:
     """Whether the head asks for JSON, announces JSON, and holds nothing that the route must look at."""
-    if scope["method"] != "POST" or scope["query_string"]:
+    if scope["query_string"]:
         return False
     announced = False
     for name, value in scope["headers"]:
@@ -134,17 +134,6 @@ def has_plain_head(scope: Scope) -> bool:
                 return False
             announced = announced or name == b"content-type"
     return announced
-
-
-def _find(catalog: Catalog, model: str | None, version: str | None) -> Served | None:
-    """The open word vectors that are meant, without phrases; None where there are none, or they must be opened first."""
-    try:
-        served = catalog.find("embedding") if model is None else catalog.shelf.served.get(model)
-    except ProblemError:
-        return None
-    if served is None or served.kind != "embedding" or version not in (None, served.version):
-        return None
-    return None if served.embedding.phrases else served
 
 
 def _give_back(message: Message, receive: Receive) -> Receive:

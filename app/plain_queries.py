@@ -1,4 +1,4 @@
-"""Plain questions in a query string, read and answered before routing: what must be refused is left to the route."""
+"""Plain questions in a query string, read before routing: what must be refused is left to the route."""
 
 from __future__ import annotations
 
@@ -9,20 +9,41 @@ from urllib.parse import unquote_to_bytes
 from starlette.types import Scope, Send
 
 from app.answers import JSON
-from app.catalog import Catalog, Served
-from app.errors import ProblemError
 from app.freshness import has_it, list_marks
-from artifact.manifest import Kind
 
 _JSON = (b"content-type", JSON.encode())
 _PLAIN_NUMBER = re.compile(rb"[1-9][0-9]{0,5}\Z")
 
 
 @dataclass(frozen=True, slots=True)
-class PlainRoute:
-    """Stands in a scope for the route that would have answered: its ``path`` is counted and logged."""
+class Asked:
+    """The parameters of a plain question."""
 
-    path: str
+    text: str
+    top: int
+    model: str | None
+    version: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlainQuery:
+    """What a plain question may ask: a text under the name ``about``, ``top``, ``model`` and ``version``, each once."""
+
+    about: bytes
+    default_top: int
+    most_top: int
+    most_characters: int
+
+    def read(self, query: bytes) -> Asked | None:
+        """The parameters in a query string; None where they are to be read, and perhaps refused, by the route."""
+        values = read_parameters(query, frozenset({self.about, b"top", b"model", b"version"}))
+        if values is None or self.about not in values:
+            return None
+        text = read_text(values[self.about])
+        top = read_top(values.get(b"top"), default=self.default_top, most=self.most_top)
+        if text is None or len(text) > self.most_characters or top is None:
+            return None
+        return Asked(text, top, read_name(values.get(b"model")), read_name(values.get(b"version")))
 
 
 def read_parameters(query: bytes, names: frozenset[bytes]) -> dict[bytes, bytes] | None:
@@ -59,17 +80,6 @@ def read_top(value: bytes | None, *, default: int, most: int) -> int | None:
 def read_name(value: bytes | None) -> str | None:
     """A model's or a version's name. It needs no decoding: what does is no name, and no model has it."""
     return None if value is None else value.decode("ascii")
-
-
-def find_open(catalog: Catalog, kind: Kind, *, model: str | None, version: str | None) -> Served | None:
-    """As Catalog.find, but None where that raises or would have to open a version."""
-    try:
-        served = catalog.find(kind) if model is None else catalog.shelf.served.get(model)
-    except ProblemError:
-        return None
-    if served is None or served.kind != kind or version not in (None, served.version):
-        return None
-    return served
 
 
 async def send_json(scope: Scope, send: Send, body: bytes, *, forever: bool) -> None:

@@ -7,7 +7,6 @@ refused, a model without a table, more results than it holds) goes on to the rou
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -15,23 +14,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.catalog import Catalog, Served, Shelf
 from app.errors import ProblemError
-from app.plain_queries import PlainRoute, read_name, read_parameters, read_text, read_top, send_json
+from app.plain_queries import Asked, PlainQuery, send_json
+from app.plain_routes import PlainRoute
 from app.schemas import MAX_WORD_CHARACTERS, SCORE_DECIMALS, SimilarParameters
 
-PATH = "/similar"
+ROUTE = PlainRoute("GET", "/similar")
 DEFAULT_TOP: int = SimilarParameters.model_fields["top"].default
-_NAMES = frozenset({b"word", b"top", b"model", b"version"})
-_ROUTE = PlainRoute(PATH)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The parameters of a plain question."""
-
-    word: str
-    top: int
-    model: str | None
-    version: str | None
 
 
 class TableAnswers:
@@ -39,21 +27,21 @@ class TableAnswers:
 
     def __init__(self, app: ASGIApp, *, max_top: int) -> None:
         self.app = app
-        self._max_top = max_top
+        self._query = PlainQuery(
+            b"word", default_top=DEFAULT_TOP, most_top=max_top, most_characters=MAX_WORD_CHARACTERS
+        )
         self._shelf: Shelf | None = None
         self._tables: dict[str | None, Served] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "GET":
-            await self.app(scope, receive, send)
-            return
-        asked = read_plainly(scope["query_string"], max_top=self._max_top)
+        asked = self._query.read(scope["query_string"]) if ROUTE.takes(scope) else None
         served = asked and self._find_served(scope["app"].state.catalog, asked)
-        found = served and asked and served.embedding.recall(asked.word, top=asked.top)
+        # The empty word is refused by the route, in whatever vocabulary.
+        found = served and asked and asked.text and served.embedding.recall(asked.text, top=asked.top)
         if not (asked and served and found):
             await self.app(scope, receive, send)
             return
-        scope["route"] = _ROUTE
+        scope["route"] = ROUTE
         body = to_json(_describe(served, *found))
         await send_json(scope, send, body, forever=asked.version is not None)
 
@@ -77,18 +65,6 @@ def _find_tables(catalog: Catalog, shelf: Shelf) -> dict[str | None, Served]:
         if tables.get(chosen.name) is chosen:
             tables[None] = chosen
     return tables
-
-
-def read_plainly(query: bytes, *, max_top: int) -> Asked | None:
-    """The parameters in a query string; None where they are to be read, and perhaps refused, by the route."""
-    values = read_parameters(query, _NAMES)
-    if values is None:
-        return None
-    word = read_text(values.get(b"word", b""))
-    top = read_top(values.get(b"top"), default=DEFAULT_TOP, most=max_top)
-    if not word or len(word) > MAX_WORD_CHARACTERS or top is None:
-        return None
-    return Asked(word, top, read_name(values.get(b"model")), read_name(values.get(b"version")))
 
 
 def _describe(served: Served, words: list[str], scores: list[float]) -> dict[str, Any]:

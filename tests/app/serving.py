@@ -22,7 +22,9 @@ from anyio.from_thread import start_blocking_portal
 
 from app.main import create_app
 from app.settings import Settings
-from artifact.draft import write_embedding
+from artifact.draft import write_embedding, write_neighbours
+from artifact.neighbours import NeighbourTable
+from artifact.search import Search
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
 from tests.language_serving.models import publish_model
@@ -73,6 +75,19 @@ def publish_in(store, name, *, tokens=TOKENS, vectors=VECTORS, tokenizer="words"
                 "created": _pass_a_second(),
                 **fields,
             }
+        )
+
+
+def publish_table(root, name, *, vectors=VECTORS, tokenizer="words"):
+    """A small embedding with a table of 6 neighbours of each word in the store at ``root``; its version."""
+    norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
+    table = NeighbourTable(*Search(vectors, norms).neighbours(np.arange(len(vectors)), 6))
+    with Store(root, create=True).draft(name) as draft:
+        counts = np.arange(len(TOKENS), 0, -1, dtype=np.int64)
+        write_embedding(draft, tokens=TOKENS, counts=counts, vectors=vectors)
+        write_neighbours(draft, table)
+        return draft.publish(
+            kind="embedding", tokenizer=Tokenizer(tokenizer), recipe={}, metrics={}, created=_pass_a_second()
         )
 
 

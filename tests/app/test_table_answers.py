@@ -4,35 +4,19 @@ import contextlib
 import unicodedata
 from urllib.parse import quote, quote_plus
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import app.table_answers
 from app.main import create_app
+from app.plain_queries import Asked, PlainQuery
 from app.settings import Settings
-from app.table_answers import Asked, read_plainly
-from artifact.draft import write_embedding, write_neighbours
 from artifact.embedding import Embedding
-from artifact.neighbours import NeighbourTable
 from artifact.search import Search
-from artifact.store import Store
-from artifact.tokenizer import Tokenizer
-from tests.app.serving import TOKENS, VECTORS, Client, check_problem, open_client_on, publish
+from tests.app.serving import TOKENS, Client, check_problem, open_client_on, publish, publish_table
 
-COUNT = 6
+COUNT = 6  # of the neighbours that publish_table writes down
 OWN_HEADERS = {"x-request-id", "date"}
-
-
-def publish_table(root, name, *, vectors=VECTORS, tokens=TOKENS, count=COUNT, tokenizer="words"):
-    norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
-    table = NeighbourTable(*Search(vectors, norms).neighbours(np.arange(len(vectors)), count))
-    with Store(root, create=True).draft(name) as draft:
-        counts = np.arange(len(tokens), 0, -1, dtype=np.int64)
-        write_embedding(draft, tokens=tokens, counts=counts, vectors=vectors)
-        write_neighbours(draft, table)
-        return draft.publish(kind="embedding", tokenizer=Tokenizer(tokenizer), recipe={}, metrics={})
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +42,7 @@ def client(table_root, version):
 def only_the_route():
     """Neither the shortcut nor the table: every answer is searched for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.table_answers, "read_plainly", lambda *_, **__: None)
+        patch.setattr(PlainQuery, "read", lambda *_: None)
         patch.setattr(Embedding, "recall", lambda *_, **__: None)
         yield
 
@@ -179,13 +163,17 @@ def test_a_request_is_counted_under_its_route(client):
     assert 'route="/similar"' in client.get("/metrics").text
 
 
+def make_query(*, max_top):
+    return PlainQuery(b"word", default_top=10, most_top=max_top, most_characters=30)
+
+
 def test_what_is_plain():
-    read = lambda query: read_plainly(query, max_top=100)  # noqa: E731
+    read = make_query(max_top=100).read
     assert read(b"word=a") == Asked("a", 10, None, None)
     assert read(b"top=3&model=m&word=a%20b+c&version=v") == Asked("a b c", 3, "m", "v")
     for query in (
         b"",
-        b"word=",
+        b"word=" + b"a" * 31,
         b"word=a&top=101",
         b"word=a&word=b",
         b"word=\xff",
@@ -195,9 +183,9 @@ def test_what_is_plain():
         assert read(query) is None
 
 
-def test_a_large_top_is_asked_of_a_small_server_in_vain(table_root, version):
-    assert read_plainly(b"word=car&top=20", max_top=10) is None
-    assert read_plainly(b"word=car", max_top=5) is None
+def test_a_large_top_is_asked_of_a_small_server_in_vain():
+    assert make_query(max_top=10).read(b"word=car&top=20") is None
+    assert make_query(max_top=5).read(b"word=car") is None
 
 
 def test_keys_are_asked_for_before_a_table_is_read(table_root, version, monkeypatch):

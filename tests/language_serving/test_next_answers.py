@@ -9,15 +9,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from language_serving.models import publish_model
 
-import app.next_answers
 from app.batching import Batcher
 from app.main import create_app
-from app.next_answers import Asked, read_plainly
+from app.plain_queries import Asked, PlainQuery
 from app.settings import Settings
 from artifact.errors import EmptyQuery
 from tests.app.serving import Client, check_problem, publish
 
-SETTINGS = Settings(store="nowhere", max_text_characters=200, max_top=50)
 OWN_HEADERS = {"x-request-id", "date"}
 # The last digit of a probability may depend on how many threads were free.
 OF_THE_BYTES = {"etag", "content-length"}
@@ -50,7 +48,7 @@ def client(root, versions):
 @contextlib.contextmanager
 def only_the_route():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.next_answers, "read_plainly", lambda *_: None)
+        patch.setattr(PlainQuery, "read", lambda *_: None)
         yield
 
 
@@ -192,11 +190,12 @@ def test_what_goes_wrong_is_answered_as_the_route_does(client, monkeypatch, erro
 
 
 def test_what_is_plain():
-    assert read_plainly(b"text=a", SETTINGS) == Asked("a", 10, None, None)
-    assert read_plainly(b"top=3&model=m&text=a%20b+c&version=v", SETTINGS) == Asked("a b c", 3, "m", "v")
-    assert read_plainly(b"text=", SETTINGS) == Asked("", 10, None, None)
-    for query in (b"", b"text", b"top=3", b"text=a&top=51", b"text=%ff", b"text=a&prefix=b"):
-        assert read_plainly(query, SETTINGS) is None
+    read = PlainQuery(b"text", default_top=10, most_top=50, most_characters=5).read
+    assert read(b"text=a") == Asked("a", 10, None, None)
+    assert read(b"top=3&model=m&text=a%20b+c&version=v") == Asked("a b c", 3, "m", "v")
+    assert read(b"text=") == Asked("", 10, None, None)
+    for query in (b"", b"text", b"top=3", b"text=a&top=51", b"text=%ff", b"text=a&prefix=b", b"text=abcdef"):
+        assert read(query) is None
 
 
 def test_keys_are_asked_for_first(root, versions, monkeypatch):
