@@ -13,9 +13,9 @@ from app.net import Net
 from app.next_answers import NextAnswers
 from app.openai_errors import OpenAIErrors
 from app.origins import share_with
-from app.plain_answers import PlainAnswers
 from app.settings import Settings
 from app.table_answers import TableAnswers
+from app.vector_answers import VectorAnswers
 
 
 def add_layers(app: FastAPI, settings: Settings) -> None:
@@ -34,7 +34,7 @@ def add_layers(app: FastAPI, settings: Settings) -> None:
 
     # The layer that is added last stands outermost.
     app.add_middleware(NextAnswers, settings=settings)
-    app.add_middleware(PlainAnswers, settings=settings)
+    app.add_middleware(VectorAnswers, settings=settings)
     app.add_middleware(TableAnswers, max_top=settings.max_top)
     app.add_middleware(
         Admission,

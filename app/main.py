@@ -17,11 +17,13 @@ from app.draining import Draining
 from app.errors import install_handlers
 from app.keys import read_keys
 from app.layers import add_layers
+from app.lone_thread import LoneThread
 from app.metrics import Metrics
 from app.openapi import DESCRIPTION, publish_limits
 from app.routes import inference, info, language, openai, operations, similarity, vectors, versions, words
 from app.routes import metrics as metrics_routes
 from app.settings import Settings
+from app.vector_answers import MOST_UNDER_WAY
 from app.watcher import Watcher
 
 MOST_THREADS = 128
@@ -43,6 +45,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
         batcher = Batcher(observe=app.state.metrics.observe_batches("language"))
         with (
             batcher as app.state.batcher,
+            LoneThread("vector-answers", most_under_way=MOST_UNDER_WAY) as app.state.vector_thread,
             watcher,
             app.state.metrics.watch(app.state.catalog),
             app.state.draining.on_signals(drain_s=settings.drain_seconds),

@@ -3,14 +3,13 @@
 Such a question costs a millisecond, mostly of the interpreter's own. Several threads at it take the interpreter's lock from
 each other and from the event loop, which costs more than the work itself: so one thread answers them, one after another. What
 is answered here is exactly what the route answers, by the same functions. Whatever is not plain (another form, an error, a
-model or words that take longer) goes on to the route and its threads, which also documents the address.
+model or words that take longer) goes on to the route and its threads, which also documents the address; and so does what would
+have to wait, since a model whose pages must be read from the disk first would hold up the questions to all others.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.answers import JSON
 from app.catalog import Catalog
+from app.lone_thread import LoneThread
 from app.openai_schemas import EmbeddingsBody
 from app.plain_routes import PlainRoute, find_open
 from app.routes.openai import respond_embeddings
@@ -35,6 +35,10 @@ from artifact.texts import tokenize_texts
 MOST_BODY_BYTES = 24_576
 MOST_NUMBERS = 1 << 19
 """Of all vectors of an answer: 2 MiB of float32."""
+MOST_UNDER_WAY = 8
+"""In the one thread: more than it needs to be kept busy, and a wait of about ten milliseconds where no question takes long."""
+_PLAIN_FORM = b'"base64"'
+"""Stands in every plain body, but where it is written with escapes; what has it not is not parsed here in vain."""
 _PLAIN_HEADERS: Mapping[bytes, frozenset[bytes]] = {
     b"content-type": frozenset({JSON.encode()}),
     b"accept": frozenset({b"*/*", JSON.encode()}),
@@ -88,13 +92,12 @@ SHORTCUTS: Mapping[str, Shortcut] = {
 }
 
 
-class PlainAnswers:
+class VectorAnswers:
     """ASGI: answers plain and short questions for vectors, and hands everything else on. Bodies must come in one message."""
 
     def __init__(self, app: ASGIApp, *, settings: Settings) -> None:
         self.app = app
         self._settings = settings
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="plain-answers")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         shortcut = SHORTCUTS.get(scope["path"]) if scope["type"] == "http" else None
@@ -102,16 +105,16 @@ class PlainAnswers:
             await self.app(scope, receive, send)
             return
         message = await receive()
-        if message.get("more_body", False) or not 0 < len(message.get("body", b"")) <= MOST_BODY_BYTES:
-            await self.app(scope, _give_back(message, receive), send)
-            return
-        catalog: Catalog = scope["app"].state.catalog
-        loop = asyncio.get_running_loop()
-        response = await loop.run_in_executor(self._thread, self._answer, shortcut, message, catalog)
+        state = scope["app"].state
+        thread: LoneThread = state.vector_thread
+        response = None
+        if is_plain_body(message) and thread.has_room:
+            # Whatever becomes of it, it is counted here; the router chooses anew.
+            scope["route"] = shortcut
+            response = await thread.run(self._answer, shortcut, message, state.catalog)
         if response is None:
             await self.app(scope, _give_back(message, receive), send)
             return
-        scope["route"] = shortcut
         await response(scope, receive, send)
 
     def _answer(self, shortcut: Shortcut, message: Message, catalog: Catalog) -> Response | None:
@@ -134,6 +137,12 @@ def has_plain_head(scope: Scope) -> bool:
                 return False
             announced = announced or name == b"content-type"
     return announced
+
+
+def is_plain_body(message: Message) -> bool:
+    """Whether ``message`` is a whole body, short, and may ask for base64."""
+    body = message.get("body", b"")
+    return len(body) <= MOST_BODY_BYTES and _PLAIN_FORM in body and not message.get("more_body", False)
 
 
 def _give_back(message: Message, receive: Receive) -> Receive:

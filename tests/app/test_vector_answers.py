@@ -1,18 +1,22 @@
 """Plain questions for vectors answered before routing must not be told apart from the same answered by the routes."""
 
+import asyncio
 import contextlib
 import json
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import app.plain_answers
+import app.vector_answers
+from app.logs import request_id
 from app.main import create_app
-from app.plain_answers import PlainAnswers, has_plain_head
 from app.settings import Settings
+from app.vector_answers import VectorAnswers, has_plain_head
 from artifact.draft import write_embedding, write_subwords
 from artifact.store import Store
 from artifact.subwords import Ngrams, Subwords
@@ -58,7 +62,7 @@ def client(plain_root, version):
 def count_shortcuts():
     """How many requests are answered before routing, meanwhile."""
     counted = []
-    answer = PlainAnswers._answer
+    answer = VectorAnswers._answer
 
     def count(*arguments):
         response = answer(*arguments)
@@ -66,7 +70,7 @@ def count_shortcuts():
         return response
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PlainAnswers, "_answer", count)
+        patch.setattr(VectorAnswers, "_answer", count)
         yield counted
 
 
@@ -77,7 +81,7 @@ def ask(client, path, body, **headers):
     with count_shortcuts() as counted:
         short = client.request("POST", path, content=content, headers=headers)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(app.plain_answers, "SHORTCUTS", {})
+        patch.setattr(app.vector_answers, "SHORTCUTS", {})
         full = client.request("POST", path, content=content, headers=headers)
     assert short.status_code == full.status_code
     assert short.content == full.content
@@ -193,29 +197,29 @@ def test_what_is_not_announced_as_json_is_not_plain():
 def test_long_bodies_and_large_answers_are_left_to_the_route(client, monkeypatch):
     body = {"words": ["car", "bus"], "encoding": "base64"}
     assert ask(client, "/vectors", body)[1]
-    monkeypatch.setattr(app.plain_answers, "MOST_NUMBERS", 7)
+    monkeypatch.setattr(app.vector_answers, "MOST_NUMBERS", 7)
     assert not ask(client, "/vectors", body)[1]
     texts = {"model": "plain", "input": ["car", "bus"], "encoding_format": "base64"}
     assert not ask(client, "/v1/embeddings", texts)[1]
     monkeypatch.undo()
     assert ask(client, "/v1/embeddings", texts)[1]
-    monkeypatch.setattr(app.plain_answers, "MOST_BODY_BYTES", 20)
+    monkeypatch.setattr(app.vector_answers, "MOST_BODY_BYTES", 20)
     assert not ask(client, "/vectors", body)[1]
 
 
 def test_the_event_loop_does_not_answer(client, monkeypatch):
     threads = []
-    answer = PlainAnswers._answer
+    answer = VectorAnswers._answer
 
     def note(*arguments):
         threads.append(threading.current_thread())
         return answer(*arguments)
 
-    monkeypatch.setattr(PlainAnswers, "_answer", note)
+    monkeypatch.setattr(VectorAnswers, "_answer", note)
     for _ in range(3):
         ask(client, "/vectors", {"words": ["car"], "encoding": "base64"})
     [thread] = set(threads)
-    assert thread.name.startswith("plain-answers")
+    assert thread.name.startswith("vector-answers")
 
 
 words = st.sampled_from([*TOKENS, "Car", "KING"]) | st.text(max_size=5)
@@ -237,6 +241,116 @@ def test_at_random(client, chosen, fields):
         "/v1/embeddings",
         {"model": "plain", "input": chosen, "encoding_format": "base64"} | fields,
     )
+
+
+@pytest.mark.parametrize("form", [{}, {"encoding": "float"}, {"encoding": "ba\\u0073e64"}])
+def test_what_asks_for_another_form_is_parsed_once(client, form):
+    content = json.dumps({"words": ["car"]} | form).replace("\\\\", "\\").encode()
+    with count_shortcuts() as counted:
+        answer = client.request(
+            "POST", "/vectors", content=content, headers={"content-type": "application/json"}
+        )
+    assert answer.status_code == 200
+    assert counted == []
+
+
+@contextlib.contextmanager
+def hold_up(client, monkeypatch, *, questions):
+    """Meanwhile ``questions`` plain questions are under way and are not answered; their answers, once it ends."""
+    release = threading.Event()
+    answer = VectorAnswers._answer
+
+    def answer_late(*arguments):
+        release.wait(60)
+        return answer(*arguments)
+
+    monkeypatch.setattr(VectorAnswers, "_answer", answer_late)
+    thread = client.app.state.vector_thread
+    answers = []
+    with ThreadPoolExecutor(questions) as pool:
+        asked = [
+            pool.submit(client.post, "/vectors", words=["car"], encoding="base64") for _ in range(questions)
+        ]
+        try:
+            while len(thread._under_way) < questions:
+                time.sleep(0.001)
+            yield answers
+        finally:
+            release.set()
+        answers += [future.result() for future in asked]
+
+
+def test_what_would_have_to_wait_goes_to_the_route(client, monkeypatch):
+    expected = client.post("/vectors", words=["car"], encoding="base64")
+    with hold_up(client, monkeypatch, questions=app.vector_answers.MOST_UNDER_WAY) as answers:
+        for _ in range(3):
+            assert client.post("/vectors", words=["car"], encoding="base64").content == expected.content
+        texts = {"model": "plain", "input": ["car"], "encoding_format": "base64"}
+        assert client.post("/v1/embeddings", **texts).status_code == 200
+    assert [answer.content for answer in answers] == [expected.content] * app.vector_answers.MOST_UNDER_WAY
+    assert client.app.state.vector_thread.has_room
+
+
+def test_a_failure_is_counted_under_the_route(client, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(VectorAnswers, "_answer", fail)
+    check_problem(client.post("/vectors", words=["car"], encoding="base64"), 500, "internal-error")
+    counted = [line for line in client.get("/metrics").text.splitlines() if 'status="500"' in line]
+    assert counted
+    assert all('route="/vectors"' in line for line in counted)
+
+
+def test_a_cancelled_question_has_its_route(client, monkeypatch):
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/vectors",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+        "app": client.app,
+    }
+
+    async def receive():
+        return {"type": "http.request", "body": b'{"words": ["car"], "encoding": "base64"}'}
+
+    async def ask_and_go():
+        asking = asyncio.create_task(VectorAnswers(None, settings=Settings(store="x"))(scope, receive, None))
+        await asyncio.sleep(0)
+        assert len(client.app.state.vector_thread._under_way) == 2
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    with hold_up(client, monkeypatch, questions=1):
+        asyncio.run(ask_and_go())
+        assert scope["route"].path == "/vectors"
+        # It had not begun: its place is free again.
+        assert len(client.app.state.vector_thread._under_way) == 1
+
+
+def test_messages_carry_the_id_of_their_request(client, monkeypatch):
+    known = []
+    answer = VectorAnswers._answer
+
+    def note(*arguments):
+        known.append(request_id.get())
+        return answer(*arguments)
+
+    monkeypatch.setattr(VectorAnswers, "_answer", note)
+    for number in range(3):
+        body = {"words": ["car"], "encoding": "base64"}
+        client.request("POST", "/vectors", json=body, headers={"x-request-id": f"job-{number}"})
+    assert known == ["job-0", "job-1", "job-2"]
+
+
+def test_the_thread_ends_with_the_application(plain_root, version):
+    with open_client_on(plain_root, default_model="plain") as client:
+        client.post("/vectors", words=["car"], encoding="base64")
+        [thread] = client.app.state.vector_thread._executor._threads
+        assert thread.is_alive()
+    assert not thread.is_alive()
 
 
 def test_a_request_is_counted_under_its_route(client):
