@@ -18,7 +18,7 @@ from types import MappingProxyType
 from app.batching import available_threads
 from app.errors import MODEL_CHOICE, MODEL_UNAVAILABLE, UNKNOWN_MODEL, WRONG_KIND, ProblemError
 from app.open_versions import OpenVersions
-from app.reloads import Observer, Reload, ReloadResult
+from app.reloads import Reload, ReloadResult
 from app.settings import Settings
 from app.shelf import KIND_WORDS, Fault, Served, Shelf, find_fault
 from artifact.errors import (
@@ -29,6 +29,7 @@ from artifact.errors import (
     WordkinError,
 )
 from artifact.manifest import Kind
+from artifact.observers import UnknownHow, UnknownObserver, tell_nobody
 from artifact.remote import open_store
 from artifact.store import Artifact, Mark
 
@@ -46,7 +47,7 @@ logger = logging.getLogger(__name__)
 class Catalog:
     """The models of a store, opened. Any thread may ask; any may refresh, poll and pin while others ask.
 
-    ``reloads`` counts what became of looking for other versions, by model and result; ``observers`` are told of each
+    ``reloads`` counts what became of looking for other versions, by model and result; ``observe_reloads`` is told of each
     look, by the thread that made it; ``observe_searches``, how many questions for words each search answers together;
     ``observe_unknown``, how words that a vocabulary lacks were answered all the same, and how many.
     """
@@ -67,9 +68,9 @@ class Catalog:
         self._prepares = False
         self.shelf = Shelf()
         self.reloads: Counter[tuple[str, ReloadResult]] = Counter()
-        self.observers: list[Observer] = []
-        self.observe_searches: Callable[[int], object] = int
-        self.observe_unknown: Callable[[str, int], object] | None = None
+        self.observe_reloads: Callable[[Reload], object] = tell_nobody
+        self.observe_searches: Callable[[int], object] = tell_nobody
+        self.observe_unknown: UnknownObserver = tell_nobody
 
     def refresh(self) -> Shelf:
         """Look through the store and put the version to serve of each name on the shelf: the pinned one, else the newest.
@@ -271,15 +272,13 @@ class Catalog:
         self.reloads[reload.model, reload.result] += 1
         if reload.before and reload.version and reload.version != reload.before:
             logger.info("serving %s %s instead of %s", reload.model, reload.version, reload.before)
-        for observer in self.observers:
-            observer(reload)
+        self.observe_reloads(reload)
 
     def _tell_size(self, questions: int) -> None:
         self.observe_searches(questions)
 
-    def _tell_unknown(self, how: str, words: int) -> None:
-        if self.observe_unknown is not None:
-            self.observe_unknown(how, words)
+    def _tell_unknown(self, how: UnknownHow, words: int) -> None:
+        self.observe_unknown(how, words)
 
     def _open_wanted(self, name: str, before: Served | None) -> tuple[Served | None, list[Fault], str | None]:
         """The pinned or latest version of ``name``; where that is broken what was served ``before``, else the newest good one.

@@ -31,6 +31,7 @@ from app import __version__
 from app.catalog import Catalog, Shelf
 from app.reloads import Reload
 from artifact.errors import InputError
+from artifact.observers import tell_nobody
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -120,15 +121,14 @@ class Metrics:
     def watch(self, catalog: Catalog) -> Iterator[None]:
         """Within this, tell of the models of ``catalog``, count what becomes of looking for other versions, and searches."""
         self._catalog = catalog
-        catalog.observers.append(self._count_reload)
+        catalog.observe_reloads = self._count_reload
         catalog.observe_searches = self.observe_batches("search")
         catalog.observe_unknown = self._count_answered
         try:
             yield
         finally:
-            catalog.observe_searches = int
-            catalog.observe_unknown = None
-            catalog.observers.remove(self._count_reload)
+            # Questions may still be under way.
+            catalog.observe_reloads = catalog.observe_searches = catalog.observe_unknown = tell_nobody
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         """One request that was answered; ``route`` is the template of an address, ``seconds`` how long it took."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +24,3 @@ class Reload:
     """What answers now."""
     seconds: float
     """Checking, opening and warming."""
-
-
-Observer = Callable[[Reload], None]

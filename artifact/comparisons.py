@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from artifact.embedding import Embedding
 from artifact.errors import EmptyQuery
-from artifact.lookup import look_up
+from artifact.lookup import look_up, tell_found
 from artifact.search import NO_DIRECTION, to_units
 from artifact.texts import DEFAULT_A, embed_texts
 
@@ -41,6 +41,7 @@ def compare_words(
     """The cosine of every word of ``a`` with every word of ``b``; 0 for a vector of zeros. Raises as ``look_up`` does."""
     lookup = look_up(embedding, [*a, *b], suggest=suggest)
     units = to_units(lookup.rows)
+    tell_found(embedding, lookup.composed, lookup.matched)
     return Comparison(_multiply(units[: len(a)], units[len(a) :]), lookup.composed, lookup.matched)
 
 
@@ -64,6 +65,7 @@ def compare_sets(
         if np.linalg.norm(means[place]) < NO_DIRECTION:
             raise EmptyQuery("the vectors of a set cancel out: no direction is left to compare")
     directions = to_units(means)
+    tell_found(embedding, lookup.composed, lookup.matched)
     return Comparison(_multiply(directions[: len(a)], directions[len(a) :]), lookup.composed, lookup.matched)
 
 
@@ -88,6 +90,7 @@ def find_odd_word(embedding: Embedding, words: Sequence[str], *, suggest: bool =
     if np.linalg.norm(mean) < NO_DIRECTION:
         raise EmptyQuery("these vectors cancel out: they have no mean direction")
     scores = _multiply(units, to_units(mean[np.newaxis]))[:, 0]
+    tell_found(embedding, lookup.composed, lookup.matched)
     return OddWord(int(np.argmin(scores)), scores, lookup.composed, lookup.matched)
 
 

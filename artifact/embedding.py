@@ -15,6 +15,7 @@ from artifact.errors import Corrupt, EmptyQuery, InputError, UnknownWords
 from artifact.lookup import look_up
 from artifact.manifest import Manifest
 from artifact.neighbours import NeighbourTable
+from artifact.observers import UnknownObserver, tell_nobody
 from artifact.phrases import Phrases, spell
 from artifact.search import NO_DIRECTION, Search, to_units
 from artifact.subwords import Subwords
@@ -97,8 +98,7 @@ class Embedding:
         self._search = Search(vectors, norms, threads=threads)
         self.neighbours = neighbours
         self.warnings: list[str] = []
-        self.observe_unknown: Callable[[str, int], object] = _tell_nobody
-        """Told how words that the vocabulary lacks were answered, by "subwords" or in another "case", and how many."""
+        self.observe_unknown: UnknownObserver = tell_nobody
         self._word_index = index
         self.index = None if index is None else self._open_index(index, threads=threads)
 
@@ -290,10 +290,6 @@ class Embedding:
         """How the vocabulary would write a word that it lacks: several words as a phrase, where it has phrases."""
         tokens = [] if self.phrases is None else self.tokens(word)
         return spell(tokens) if len(tokens) > 1 else self.tokenizer.word(word)
-
-
-def _tell_nobody(_how: str, _words: int) -> None:
-    pass
 
 
 def select_best(scores: NDArray[np.floating[Any]], top: int) -> NDArray[np.intp]:

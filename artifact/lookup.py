@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -61,13 +61,18 @@ def look_up(
     if unknown:
         unknown = list(dict.fromkeys(unknown))
         raise UnknownWords(unknown, embedding.suggest(unknown) if suggest else ())
-    for how, count in (("subwords", len(vectors)), ("case", len(matched))):
-        if count:
-            embedding.observe_unknown(how, count)
     rows = embedding.rows(np.maximum(token_ids, 0))
     for place, vector in vectors.items():
         rows[place] = vector
     return Lookup(token_ids, rows, list(dict.fromkeys(words[place] for place in vectors)), matched)
+
+
+def tell_found(embedding: Embedding, composed: Collection[str], matched: Collection[str]) -> None:
+    """Tell the observer of ``embedding`` of the words of a Lookup, once the question that they belong to has its answer."""
+    if composed:
+        embedding.observe_unknown("subwords", len(composed))
+    if matched:
+        embedding.observe_unknown("case", len(matched))
 
 
 def look_up_known(embedding: Embedding, words: Sequence[str]) -> Lookup | None:

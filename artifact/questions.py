@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from artifact.embedding import Embedding, Neighbour, select_best
 from artifact.errors import EmptyQuery, InputError, QueryError
-from artifact.lookup import Lookup, look_up
+from artifact.lookup import Lookup, look_up, tell_found
 from artifact.search import NO_DIRECTION, to_units
 
 Method = Literal["3cosadd", "3cosmul"]
@@ -124,6 +124,9 @@ def answer(
         limit = min(restrict_vocab or len(embedding.vocabulary), len(embedding.vocabulary))
         rankings = _rank_products(embedding, [prepared for _, prepared in group], limit)
         answers.update(zip((place for place, _ in group), rankings, strict=True))
+    for found in answers.values():
+        if isinstance(found, Ranking):
+            tell_found(embedding, found.composed, found.matched)
     return [answers[place] for place in range(len(questions))]
 
 

@@ -68,8 +68,9 @@ def embed_tokens(
     text_of = np.repeat(np.arange(len(lengths)), lengths)
     token_ids = embedding.vocabulary.locate(texts.tokens)
     known = token_ids >= 0
+    composed = 0
     if not known.all():
-        _add_composed(embedding, texts.tokens, np.flatnonzero(~known), text_of, sums)
+        composed = _add_composed(embedding, texts.tokens, np.flatnonzero(~known), text_of, sums)
         token_ids, text_of = token_ids[known], text_of[known]
     _add_known(embedding, token_ids, text_of, sums, a=a)
     if not sums.counts.all():
@@ -78,6 +79,8 @@ def embed_tokens(
     if (cancelled := norms <= 1e-6 * sums.lengths).any():
         place = int(np.flatnonzero(cancelled)[0])
         raise EmptyQuery(f"the vectors of text {place} cancel out: no direction is left")
+    if composed:
+        embedding.observe_unknown("subwords", composed)
     scale = norms if normalise else sums.counts
     return (sums.vectors / scale[:, np.newaxis]).astype(np.float32)
 
@@ -149,17 +152,16 @@ def _add_composed(
     places: NDArray[np.intp],
     text_of: NDArray[np.intp],
     sums: _Sums,
-) -> None:
-    """Add what subwords make of the tokens at ``places``, none of which the vocabulary has."""
+) -> int:
+    """Add what subwords make of the tokens at ``places``, none of which the vocabulary has; how many words that were."""
     unknown = list(dict.fromkeys(tokens[place] for place in places.tolist()))
     composed = dict(zip(unknown, embedding.compose(unknown), strict=True))
     made = [place for place in places.tolist() if composed[tokens[place]] is not None]
-    if made:
-        embedding.observe_unknown("subwords", len(made))
     for start in range(0, len(made), _BLOCK_TOKENS):
         block = made[start : start + _BLOCK_TOKENS]
         rows = np.array([composed[tokens[place]] for place in block], dtype=np.float32)
         sums.add(rows, text_of[block])
+    return sum(vector is not None for vector in composed.values())
 
 
 def _unknown(embedding: Embedding, texts: TokenizedTexts, place: int, *, suggest: bool) -> UnknownText:

@@ -29,7 +29,7 @@ from app.vector_encodings import (
     write_npy,
 )
 from app.vector_schemas import Encoding, VectorParameters, Vectors, VectorsBody
-from artifact.lookup import Lookup, look_up
+from artifact.lookup import Lookup, look_up, tell_found
 
 router = APIRouter(tags=["words"], route_class=VersionedRoute)
 
@@ -84,7 +84,9 @@ def get_vector(
     """The vector as trained, not normalised: as JSON, .npy or an Arrow stream, as the Accept header asks."""
     media_type = _choose(request)
     served = catalog.find("embedding", model=query.model, version=query.version)
-    return respond_vectors(served, [word], look_up(served.embedding, [word]), media_type, query.encoding)
+    found = look_up(served.embedding, [word])
+    tell_found(served.embedding, found.composed, found.matched)
+    return respond_vectors(served, [word], found, media_type, query.encoding)
 
 
 @router.post(
@@ -102,6 +104,7 @@ def post_vectors(body: VectorsBody, request: Request, catalog: CatalogOf, settin
     check_words(settings, ("words", len(body.words)))
     served = catalog.find("embedding", model=body.model, version=body.version)
     found = look_up(served.embedding, body.words)
+    tell_found(served.embedding, found.composed, found.matched)
     return respond_vectors(served, body.words, found, media_type, body.encoding)
 
 

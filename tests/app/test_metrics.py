@@ -9,11 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.metrics import Metrics, share_metrics
 from app.reloads import Reload
+from artifact.comparisons import find_odd_word
 from tests.app.serving import Server, damage, publish
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
@@ -154,16 +156,29 @@ def test_open_metrics_where_it_is_asked_for(client):
 def test_reloads():
     metrics = Metrics()
 
-    catalog = SimpleNamespace(observers=[])
+    catalog = SimpleNamespace()
 
     with metrics.watch(catalog):
         for result in ("failed", "swapped", "swapped"):
-            catalog.observers[0](Reload("sample", result, None, "v", 0.5))
-    assert catalog.observers == []
+            catalog.observe_reloads(Reload("sample", result, None, "v", 0.5))
+    catalog.observe_reloads(Reload("sample", "swapped", None, "v", 0.5))
     metrics._catalog = None
     samples = parse(metrics.render("")[0].decode())
     assert samples["wordkin_model_reloads_total", ("model", "sample"), ("result", "swapped")] == 2
     assert samples["wordkin_model_reload_seconds_sum",] == 1.5
+
+
+def test_questions_that_outlive_the_metrics_are_answered(root, open_catalog):
+    publish(root, "cased", tokens=["Car", "bus"], vectors=np.eye(2, dtype=np.float32), tokenizer="whitespace")
+    catalog = open_catalog()
+    embedding = catalog.find("embedding").embedding
+    metrics = Metrics()
+    with metrics.watch(catalog):
+        find_odd_word(embedding, ["car", "bus"])
+    find_odd_word(embedding, ["car", "bus"])
+    metrics._catalog = None
+    samples = parse(metrics.render("")[0].decode())
+    assert samples["wordkin_unknown_words_answered_total", ("how", "case")] == 1
 
 
 def test_several_workers_answer_for_all(root):

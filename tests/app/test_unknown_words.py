@@ -127,8 +127,50 @@ def test_composed_words_are_counted_once(model, open_client, question):
 
 def test_composed_words_of_texts_are_counted(model, open_client):
     client = open_client()
-    assert client.post("/v1/embeddings", model="grams", input=["stalking car", "car"]).status_code == 200
-    assert count_answered(client, "subwords") == 1
+    texts = ["stalking car stalking", "stalking", "car balking"]
+    assert client.post("/v1/embeddings", model="grams", input=texts).status_code == 200
+    assert count_answered(client, "subwords") == 2
+    assert client.post("/similarity", mode="texts", a=texts, b=texts).status_code == 200
+    assert count_answered(client, "subwords") == 4
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/embeddings", {"model": "grams", "input": ["stalking car", "zzzzz"]}),
+        ("/v1/embeddings", {"model": "grams", "input": ["stalking car", "…"]}),
+        ("/similar", {"positive": ["stalking"], "negative": ["stalking"]}),
+        ("/similar", {"positive": ["stalking", "zzzzz"]}),
+        ("/similarity", {"mode": "sets", "a": [["stalking"]], "b": [["zzzzz"]]}),
+        ("/doesnt-match", {"words": ["stalking", "zzzzz"]}),
+        ("/vectors", {"words": ["stalking", "zzzzz"]}),
+    ],
+)
+def test_words_of_a_refused_question_are_not_counted_as_answered(model, open_client, path, body):
+    client = open_client()
+    assert client.post(path, **body).status_code in {400, 404, 422}
+    assert count_answered(client, "subwords") == 0
+
+
+def test_a_word_counts_once_in_a_question(root, model, open_client):
+    tokens = ["car", "walked", "talking"]
+    publish(root, "cased", tokens=tokens, vectors=np.eye(3, dtype=np.float32), tokenizer="whitespace")
+    client = open_client()
+    for name, how, word in (("grams", "subwords", "stalking"), ("cased", "case", "Talking")):
+        for path, body in (
+            ("/vectors", {"words": [word, "car", word]}),
+            ("/doesnt-match", {"words": [word, "car", word]}),
+            ("/similarity", {"a": [word], "b": ["car", word]}),
+            ("/similarity", {"mode": "sets", "a": [[word, word]], "b": [["car"]]}),
+            ("/similar", {"positive": [word, word], "exclude": [word]}),
+        ):
+            before = count_answered(client, how)
+            assert client.post(path, model=name, **body).status_code == 200
+            assert count_answered(client, how) == before + 1
+        before = count_answered(client, how)
+        queries = [{"positive": [word]}, {"positive": [word]}, {"positive": [word, "qqqqq"]}]
+        assert client.post("/similar", model=name, queries=queries).status_code == 200
+        assert count_answered(client, how) == before + 2
 
 
 @pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)

@@ -246,7 +246,7 @@ def test_reload_says_what_became_of_it(root, open_catalog):
     first = publish_times(root, 1)
     catalog = open_catalog()
     told = []
-    catalog.observers.append(told.append)
+    catalog.observe_reloads = told.append
     assert catalog.reload("sample").result == "unchanged"
     second = publish_times(root, 2)
     swapped = catalog.reload("sample")
