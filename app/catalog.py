@@ -308,11 +308,12 @@ class Catalog:
             if before is not None and (version == before.version or faults):
                 return before, faults, pin
             try:
-                found = self._open(name, version)
+                found = self._open_unobserved(name, version)
                 if self._prepares and self.is_default(found):
                     found.prepare()
                 if before is not None:
                     found.warm()
+                self._observe(found)
             except Exception as error:
                 faults.append(find_fault(name, version, error))
             else:
@@ -330,6 +331,12 @@ class Catalog:
             raise ProblemError(UNKNOWN_MODEL, detail, choices=self.versions(model)[-20:]) from None
 
     def _open(self, name: str, version: str) -> Served:
+        served = self._open_unobserved(name, version)
+        self._observe(served)
+        return served
+
+    def _open_unobserved(self, name: str, version: str) -> Served:
+        """A version of which nobody is told what it answers, so that first questions of the server's own are not counted."""
         artifact = self._store.open(name, version)
         _read_ahead(artifact)
         is_embedding = artifact.manifest.kind == "embedding"
@@ -339,12 +346,14 @@ class Catalog:
             else artifact.language_model()
         )
         served = Served(name, version, artifact.manifest, model)
-        if is_embedding:
-            served.embedding.observe_batches(self._tell_size)
-            served.embedding.observe_unknown = self._tell_unknown
         for warning in served.warnings:
             logger.warning("%s %s: %s", name, version, warning)
         return served
+
+    def _observe(self, served: Served) -> None:
+        if served.kind == "embedding":
+            served.embedding.observe_batches(self._tell_size)
+            served.embedding.observe_unknown = self._tell_unknown
 
 
 def _unknown_model(model: str, shelf: Shelf) -> ProblemError:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artifact.joining import Joiner
-from artifact.search import Nearest, Query, Search, answer_grouped, ask_joined
+from artifact.search import Nearest, Query, Search, answer_grouped, ask_joined, observe_sizes
 from artifact.word_index import IndexFigures, Scanner, WordIndex
 
 _WORTH_SPLITTING = 4 << 20
@@ -53,7 +53,7 @@ class ApproximateSearch:
 
     def observe_batches(self, observe: Callable[[int], object]) -> None:
         """Have ``observe`` told how many questions are computed together, each time."""
-        self._joiner.observe = observe
+        observe_sizes(self._joiner, observe)
 
     def answer_all(self, queries: Sequence[Query]) -> list[Nearest]:
         """The answers to questions that arrived together."""

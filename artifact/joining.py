@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
+
+from artifact.observers import tell_nobody
+
+logger = logging.getLogger(__name__)
 
 QuestionT = TypeVar("QuestionT")
 AnswerT = TypeVar("AnswerT")
@@ -34,7 +39,8 @@ class Joiner(Generic[QuestionT, AnswerT]):
     """``compute`` gets the questions of all threads that ask at one time, and returns an answer for each.
 
     The thread that finds nothing under way computes at once. Those that come meanwhile wait; when it is done, one of them
-    computes for all of them. So the busier it is, the more questions share one computation. ``observe`` is told how many.
+    computes for all of them. So the busier it is, the more questions share one computation. ``observe`` is shown what is
+    computed together; an error of its own is logged, and harms nobody who asks.
     """
 
     def __init__(
@@ -45,7 +51,7 @@ class Joiner(Generic[QuestionT, AnswerT]):
         self._lock = threading.Lock()
         self._waiting: deque[_Ticket[QuestionT, AnswerT]] = deque()
         self._busy = False
-        self.observe: Callable[[int], object] = int
+        self.observe: Callable[[Sequence[QuestionT]], object] = tell_nobody
 
     def ask(self, question: QuestionT) -> AnswerT:
         """The answer to ``question``. Raises what computing it, or what was computed with it, raises."""
@@ -66,9 +72,10 @@ class Joiner(Generic[QuestionT, AnswerT]):
         with self._lock:
             more = min(len(self._waiting), self._most - 1)
             tickets = [own, *(self._waiting.popleft() for _ in range(more))]
+        questions = [ticket.question for ticket in tickets]
         try:
-            self.observe(len(tickets))
-            answers = self._compute([ticket.question for ticket in tickets])
+            self._show(questions)
+            answers = self._compute(questions)
             for ticket, answer in zip(tickets, answers, strict=True):
                 ticket.answer = answer
         except BaseException as error:
@@ -83,3 +90,9 @@ class Joiner(Generic[QuestionT, AnswerT]):
                 ticket.turn.set()
             if following is not None:
                 following.turn.set()
+
+    def _show(self, questions: Sequence[QuestionT]) -> None:
+        try:
+            self.observe(questions)
+        except Exception:
+            logger.exception("an observer of joined questions failed")

@@ -77,7 +77,7 @@ class Search:
 
     def observe_batches(self, observe: Callable[[int], object]) -> None:
         """Have ``observe`` told how many questions are computed together, each time."""
-        self._joiner.observe = observe
+        observe_sizes(self._joiner, observe)
 
     def neighbours(self, row_ids: NDArray[np.intp], top: int) -> Nearest:
         """The other rows nearest to each of these rows: what ``nearest`` finds, but computed by this thread alone.
@@ -224,6 +224,11 @@ def ask_joined(
     if not found:
         return np.empty((0, top), np.int32), np.empty((0, top), np.float32)
     return np.concatenate([ids for ids, _ in found]), np.concatenate([cosines for _, cosines in found])
+
+
+def observe_sizes(joiner: Joiner[Query, Nearest], observe: Callable[[int], object]) -> None:
+    """Have ``observe`` told how many questions ``joiner`` has computed together, each time: queries, however they were asked."""
+    joiner.observe = lambda queries: observe(sum(len(query.units) for query in queries))
 
 
 def answer_grouped(

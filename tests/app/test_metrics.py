@@ -134,6 +134,24 @@ def test_sizes_of_searches(root, open_client):
     samples = read(client)
     assert samples["wordkin_batch_size_sum", sizes] == before + 3
     assert samples["wordkin_batch_size_count", sizes] >= 3
+    # Queries are questions, also where they come in one request.
+    assert client.post("/similar", queries=[{"positive": ["car", "bus"]}] * 5).status_code == 200
+    after = read(client)
+    assert after["wordkin_batch_size_sum", sizes] == before + 8
+    assert after["wordkin_batch_size_count", sizes] == samples["wordkin_batch_size_count", sizes] + 1
+
+
+@pytest.mark.parametrize("kind", ["embedding", "language-model"])
+def test_first_questions_of_the_servers_own_are_not_counted(root, open_client, kind):
+    publish(root, "sample", kind=kind)
+    client = open_client(poll_seconds=0)
+    publish(root, "sample", kind=kind)
+    assert client.app.state.catalog.reload("sample").result == "swapped"
+    samples = read(client)
+    assert {value for key, value in samples.items() if key[0] == "wordkin_batch_size_count"} == {0}
+    if kind == "embedding":
+        assert client.get("/similar", word="car").status_code == 200
+        assert read(client)["wordkin_batch_size_count", ("kind", "search")] == 1
 
 
 def test_the_process_and_the_build(client):

@@ -146,7 +146,7 @@ def test_what_arrives_meanwhile_is_computed_at_once():
     held = Held()
     joiner = Joiner(held, most=3)
     sizes = []
-    joiner.observe = sizes.append
+    joiner.observe = lambda questions: sizes.append(len(questions))
     first, answers = ask_in_threads(joiner, ["a"])
     assert held.begun.wait(20)
     rest, more = ask_in_threads(joiner, ["b", "c", "d", "e"])
@@ -157,6 +157,14 @@ def test_what_arrives_meanwhile_is_computed_at_once():
     assert [len(questions) for questions in held.together] == sizes == [1, 3, 1]
     assert answers | more == {question: question.upper() for question in "abcde"}
     assert joiner.ask("f") == "F"
+
+
+def test_an_observer_that_fails_harms_nobody_who_asks(caplog):
+    joiner = Joiner(lambda questions: [question.upper() for question in questions])
+    joiner.observe = [].remove
+    assert joiner.ask("a") == "A"
+    assert joiner.ask("b") == "B"
+    assert caplog.text.count("an observer of joined questions failed") == 2
 
 
 def test_a_failure_reaches_all_who_asked_together_and_nobody_else():
