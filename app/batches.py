@@ -18,7 +18,7 @@ from app.catalog import Served
 from app.errors import refuse, translate
 from app.schemas import Problem
 from app.settings import Settings
-from artifact.errors import WordkinError
+from artifact.errors import UnknownWords, WordkinError
 from artifact.questions import MOST_SUGGESTIONS
 
 # Tags tell the members of a union apart; errors leave them out of locations. No field's name looks like one.
@@ -113,6 +113,9 @@ class Batch(Generic[Query]):
         """The answer to one question, or to each of several; raises the error that a single one ended with."""
         origin = {"model": served.name, "version": served.version}
         if self.is_many:
+            for answer in answers:
+                if isinstance(answer, UnknownWords):
+                    served.tell_refused(len(answer.oov))
             return respond_json(origin | {"answers": [_tell(answer) for answer in answers]})
         if isinstance(answers[0], WordkinError):
             raise answers[0]

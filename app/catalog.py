@@ -49,7 +49,7 @@ class Catalog:
 
     ``reloads`` counts what became of looking for other versions, by model and result; ``observe_reloads`` is told of each
     look, by the thread that made it; ``observe_searches``, how many questions for words each search answers together;
-    ``observe_unknown``, how words that a vocabulary lacks were answered all the same, and how many.
+    ``observe_unknown``, what became of words that a vocabulary lacks, and how many.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -354,6 +354,8 @@ class Catalog:
         if served.kind == "embedding":
             served.embedding.observe_batches(self._tell_size)
             served.embedding.observe_unknown = self._tell_unknown
+        else:
+            served.language_model.observe_unknown = self._tell_unknown
 
 
 def _unknown_model(model: str, shelf: Shelf) -> ProblemError:

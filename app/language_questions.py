@@ -46,6 +46,7 @@ def ask_next(
     state, probabilities = yield advance
     kept.keep(model, token_ids, state)
     words, remaining = model.list_words(probabilities, top=top, prefix=prefix)
+    model.tell_unknown(unknown)
     return NextAnswer(words, remaining, unknown)
 
 
@@ -62,6 +63,7 @@ def ask_score(model: LanguageModel, text: str, *, mixture: bool) -> Question:
         pieces.append(reading.mixture if mixture else reading.parts[0])
         state = reading.state
     score: TextScore = model.list_scores(pairs, np.concatenate(pieces))
+    model.tell_unknown(score.unknown)
     return score
 
 
@@ -87,6 +89,7 @@ def ask_generate(
         if piece := generation.show():
             show(piece)
         if generation.finish_reason is not None:
+            model.tell_unknown(unknown)
             return GenerateAnswer(
                 generation.text, generation.finish_reason, len(generation.token_ids), unknown
             )

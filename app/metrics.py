@@ -31,7 +31,7 @@ from app import __version__
 from app.catalog import Catalog, Shelf
 from app.reloads import Reload
 from artifact.errors import InputError
-from artifact.observers import tell_nobody
+from artifact.observers import UnknownHow, tell_nobody
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -92,7 +92,7 @@ class Metrics:
         )
         self._answered_words = Counter(
             "wordkin_unknown_words_answered",
-            "Words that the vocabulary lacks as asked, answered all the same: by subwords, or in another case.",
+            "Words that the vocabulary lacks as asked, of questions that were answered all the same.",
             ["how"],
             registry=self._registry,
         )
@@ -123,7 +123,7 @@ class Metrics:
         self._catalog = catalog
         catalog.observe_reloads = self._count_reload
         catalog.observe_searches = self.observe_batches("search")
-        catalog.observe_unknown = self._count_answered
+        catalog.observe_unknown = self._count_unknown
         try:
             yield
         finally:
@@ -163,8 +163,11 @@ class Metrics:
             registry.register(collector)
         return encode(registry), content_type
 
-    def _count_answered(self, how: str, words: int) -> None:
-        self._answered_words.labels(how).inc(words)
+    def _count_unknown(self, how: UnknownHow, words: int) -> None:
+        if how == "refused":
+            self.count_unknown_words(words)
+        else:
+            self._answered_words.labels(how).inc(words)
 
     def _count_reload(self, reload: Reload) -> None:
         self._reloads.labels(reload.model, reload.result).inc()

@@ -58,6 +58,10 @@ class Served:
         """The words of the model, whatever its kind."""
         return self._model.vocabulary
 
+    def tell_refused(self, words: int) -> None:
+        """Tell the observer of unknown words that one of several questions had no answer for."""
+        self._model.observe_unknown("refused", words)
+
     @property
     def warnings(self) -> list[str]:
         """What of this version is not made use of, and why."""

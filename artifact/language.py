@@ -20,6 +20,7 @@ from artifact.manifest import Manifest
 from artifact.mixture import Mixture
 from artifact.network import Memory, Network
 from artifact.ngrams import NGrams
+from artifact.observers import UnknownObserver, tell_nobody
 from artifact.pieces import ALONE, Crew
 from artifact.state import State
 from artifact.tokenizer import Tokenizer
@@ -102,6 +103,7 @@ class LanguageModel:
         self.mixture = mixture
         self.eos_id = eos_id
         self.unk_id = vocabulary.id(UNK)
+        self.observe_unknown: UnknownObserver = tell_nobody
         self.unlisted = [token_id for token_id in (self.unk_id, self.eos_id) if token_id is not None]
         """Ids that are never among the next words."""
 
@@ -139,6 +141,11 @@ class LanguageModel:
         """The ids of ``text``, and the words that are unknown, each once: <unk> stands for them, if there is one."""
         pairs = self.split(text)
         return [token_id for _, token_id in pairs if token_id is not None], self._unknown(pairs)
+
+    def tell_unknown(self, unknown: Sequence[str]) -> None:
+        """Tell the observer of the unknown words of a text, as ``encode`` gave them, once its question has an answer."""
+        if unknown:
+            self.observe_unknown("left-out" if self.unk_id is None else "unk", len(unknown))
 
     def start(self) -> State:
         """The beginning of a text: of a line."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Literal
 
-UnknownHow = Literal["subwords", "case"]
-"""How a word that a vocabulary lacks as asked was answered all the same."""
+UnknownHow = Literal["subwords", "case", "left-out", "unk", "refused"]
+"""What became of words that a vocabulary lacks as asked.
+
+subwords: composed from character n-grams. case: found in another case. left-out: the rest of a text was answered for. unk: read
+as <unk>. refused: one of several questions had no answer for them.
+"""
 UnknownObserver = Callable[[UnknownHow, int], object]
-"""Told how many distinct words of one question were answered so, once it has its answer. Any thread may call it."""
+"""Told of how many distinct words of one question that became, once it has its answer. Any thread may call it."""
 
 
 def tell_nobody(*_: object) -> None:

@@ -68,9 +68,9 @@ def embed_tokens(
     text_of = np.repeat(np.arange(len(lengths)), lengths)
     token_ids = embedding.vocabulary.locate(texts.tokens)
     known = token_ids >= 0
-    composed = 0
+    composed = left_out = 0
     if not known.all():
-        composed = _add_composed(embedding, texts.tokens, np.flatnonzero(~known), text_of, sums)
+        composed, left_out = _add_composed(embedding, texts.tokens, np.flatnonzero(~known), text_of, sums)
         token_ids, text_of = token_ids[known], text_of[known]
     _add_known(embedding, token_ids, text_of, sums, a=a)
     if not sums.counts.all():
@@ -81,6 +81,8 @@ def embed_tokens(
         raise EmptyQuery(f"the vectors of text {place} cancel out: no direction is left")
     if composed:
         embedding.observe_unknown("subwords", composed)
+    if left_out:
+        embedding.observe_unknown("left-out", left_out)
     scale = norms if normalise else sums.counts
     return (sums.vectors / scale[:, np.newaxis]).astype(np.float32)
 
@@ -152,8 +154,11 @@ def _add_composed(
     places: NDArray[np.intp],
     text_of: NDArray[np.intp],
     sums: _Sums,
-) -> int:
-    """Add what subwords make of the tokens at ``places``, none of which the vocabulary has; how many words that were."""
+) -> tuple[int, int]:
+    """Add what subwords make of the tokens at ``places``, none of which the vocabulary has.
+
+    How many words that were, and how many others nothing could be made of.
+    """
     unknown = list(dict.fromkeys(tokens[place] for place in places.tolist()))
     composed = dict(zip(unknown, embedding.compose(unknown), strict=True))
     made = [place for place in places.tolist() if composed[tokens[place]] is not None]
@@ -161,7 +166,8 @@ def _add_composed(
         block = made[start : start + _BLOCK_TOKENS]
         rows = np.array([composed[tokens[place]] for place in block], dtype=np.float32)
         sums.add(rows, text_of[block])
-    return sum(vector is not None for vector in composed.values())
+    added = sum(vector is not None for vector in composed.values())
+    return added, len(unknown) - added
 
 
 def _unknown(embedding: Embedding, texts: TokenizedTexts, place: int, *, suggest: bool) -> UnknownText:

@@ -142,7 +142,7 @@ def test_composed_words_of_texts_are_counted(model, open_client):
         ("/similar", {"positive": ["stalking"], "negative": ["stalking"]}),
         ("/similar", {"positive": ["stalking", "zzzzz"]}),
         ("/similarity", {"mode": "sets", "a": [["stalking"]], "b": [["zzzzz"]]}),
-        ("/doesnt-match", {"words": ["stalking", "zzzzz"]}),
+        ("/doesnt-match", {"words": ["stalking", "car", "zzzzz"]}),
         ("/vectors", {"words": ["stalking", "zzzzz"]}),
     ],
 )
@@ -186,3 +186,64 @@ def test_words_in_another_case_are_counted_once(root, open_client, question):
     assert ask(client, question, "Talking").status_code == 200
     assert count_answered(client, "case") == 1
     assert count_answered(client, "subwords") == 0
+
+
+def count_refused(client):
+    return float(
+        re.search(r"^wordkin_unknown_words_total (\S+)$", client.get("/metrics").text, re.MULTILINE)[1]
+    )
+
+
+def test_words_left_out_of_texts_are_counted(model, root, open_client):
+    publish(root, "plain", tokens=TOKENS, vectors=np.eye(5, dtype=np.float32))
+    client = open_client()
+    texts = ["zzzzz car zzzzz", "stalking walked", "qqqqq zzzzz car"]
+    for encoding in ("base64", "float"):
+        before = count_answered(client, "left-out")
+        body = {"model": "plain", "input": texts, "encoding_format": encoding}
+        assert client.post("/v1/embeddings", **body).status_code == 200
+        assert count_answered(client, "left-out") == before + 3
+    assert client.post("/similarity", model="plain", mode="texts", a=texts, b=["car"]).status_code == 200
+    assert count_answered(client, "left-out") == 9
+    assert count_answered(client, "subwords") == 0
+    # What subwords compose is not left out.
+    assert client.post("/v1/embeddings", model="grams", input=texts).status_code == 200
+    assert (count_answered(client, "left-out"), count_answered(client, "subwords")) == (11, 1)
+    assert client.post("/v1/embeddings", model="plain", input=["car qqqqq", "zzzzz"]).status_code == 400
+    assert count_answered(client, "left-out") == 11
+    assert count_refused(client) == 1
+
+
+@pytest.mark.parametrize(("unknown", "how"), [(True, "unk"), (False, "left-out")])
+def test_unknown_words_of_language_models_are_counted(root, open_client, unknown, how):
+    publish(root, "story", kind="language-model", unknown=unknown)
+    client = open_client()
+    text = "the zebra said zebra gnu"
+    for number, ask_it in enumerate(
+        (
+            lambda: client.get("/next", text=text),
+            lambda: client.get("/next", text=text, prefix="s"),
+            lambda: client.post("/score", text=text),
+            lambda: client.post("/generate", text=text, max_tokens=2),
+            lambda: client.post("/generate", text=text, max_tokens=2, stream=True),
+            lambda: client.post("/next", queries=[{"text": text}, {"text": "the"}]),
+        ),
+        start=1,
+    ):
+        assert ask_it().status_code == 200
+        assert count_answered(client, how) == 2 * number
+    assert count_answered(client, "unk") + count_answered(client, "left-out") == 2 * number
+
+
+def test_unknown_words_of_queries_are_counted(root, open_client):
+    publish(root, "plain", tokens=TOKENS, vectors=np.eye(5, dtype=np.float32))
+    client = open_client()
+    bad, good = {"positive": ["zzzzz", "car", "zzzzz", "qqqqq"]}, {"positive": ["car"]}
+    assert client.post("/similar", **bad).status_code == 404
+    assert count_refused(client) == 2
+    assert client.post("/similar", queries=[bad, good, bad]).status_code == 200
+    assert count_refused(client) == 6
+    texts = {"mode": "texts", "a": ["zzzzz"], "b": ["car"]}
+    assert client.post("/similarity", queries=[texts]).status_code == 200
+    assert client.post("/doesnt-match", queries=[{"words": ["zzzzz", "car", "walked"]}]).status_code == 200
+    assert count_refused(client) == 8
