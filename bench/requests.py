@@ -23,7 +23,9 @@ import jsonschema
 import numpy as np
 
 from app.keys import draw_key
-from artifact.draft import write_embedding
+from artifact.draft import write_embedding, write_neighbours
+from artifact.neighbours import NeighbourTable
+from artifact.search import Search
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
 from bench.drawing import Draw
@@ -31,6 +33,7 @@ from bench.next import parse as parse_model
 from bench.next import publish_random, serve
 
 WORDS = [f"w{number}" for number in range(300)] + ["서울", "naïve", "a/b", "..", "don't", "%41", "+"]
+NEIGHBOURS = 12
 RAW_BODIES = [
     b"", b" ", b"null", b"nul", b"0", b'"w1"', b"[]", b"{}", b"{", b"}", b"{]", b"not json", b"{'a': 1}", b'{"a": 1,}',
     b'{"a": 1} x', b'{"top": NaN}', b'{"top": Infinity}', b'{"top": -Infinity}', b'{"top": 1e999}', b'{"top": 0x10}',
@@ -96,11 +99,14 @@ def _refuse(constant):
 
 
 def publish_small(root):
-    """A small model of each kind."""
+    """A small model of each kind, the word vectors with a table of neighbours."""
     vectors = np.random.default_rng(0).normal(size=(len(WORDS), 16)).astype(np.float32)
     with Store(root, create=True).draft("small") as draft:
         counts = np.arange(len(WORDS), 0, -1, dtype=np.int64)
         write_embedding(draft, tokens=WORDS, counts=counts, vectors=vectors)
+        norms = np.linalg.norm(vectors.astype(np.float64), axis=1).astype(np.float32)
+        nearest = Search(vectors, norms).neighbours(np.arange(len(WORDS)), NEIGHBOURS)
+        write_neighbours(draft, NeighbourTable(*nearest))
         draft.publish(kind="embedding", tokenizer=Tokenizer("whitespace"), recipe={}, metrics={})
     publish_random(
         root, parse_model(["--hidden", "8", "--layers", "1", "--words", "300", "--ngram-words", "2000"])

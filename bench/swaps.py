@@ -2,10 +2,12 @@
 
     python -m bench.swaps
 
-Versions of a model are published one after another in a temporary store that ``python -m app`` serves, each taken up by
-``POST /models/{name}/reload`` (or, with ``--poll``, by the server itself within a second), and old ones are pruned. All the
-while clients ask for vectors and for the nearest word. Every vector of a version begins with the version's number, and the
-nearest word is the version's own, so an answer shows which version's data it was made of. The last line is one JSON object.
+Versions of word vectors and of a small language model are published one after another in a temporary store that
+``python -m app`` serves, each taken up by ``POST /models/{name}/reload`` (or, with ``--poll``, by the server itself within a
+second), and old ones are pruned. All the while clients ask for vectors as numbers and in base64, for the vector of a text, for
+the nearest word and for the next one. Every vector of a version begins with the version's number, the direction of one tells
+it too, and the nearest word and the next are the version's own: so an answer shows which version's data it was made of. The
+last line is one JSON object; it tells how long the word vectors' swaps took.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import tempfile
 import threading
 import time
 import urllib.request
+from base64 import b64decode
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,12 +30,18 @@ import numpy as np
 
 from app.keys import draw_key
 from artifact.draft import write_embedding
+from artifact.language import EOS, UNK
+from artifact.language_files import write_language_model
 from artifact.store import Store
 from artifact.tokenizer import Tokenizer
 from bench.processes import Server
 
 MODEL = "swapped"
+LANGUAGE_MODEL = "story"
 PROBE = "probe"
+TELLER = "teller"
+"""A word whose vector has the version's number and one as its first places, and nothing else."""
+HIDDEN = 8
 MARKS = 50
 """Words of which one is each version's nearest to the probe."""
 WARM_SWAPS = 20
@@ -44,28 +53,59 @@ class Publisher:
 
     def __init__(self, root, words, dim):
         self.store = Store(root, create=True)
-        self.tokens = [PROBE, *(f"mark{number}" for number in range(MARKS)), *(f"w{n}" for n in range(words))]
+        self.marks = [f"mark{number}" for number in range(MARKS)]
+        self.tokens = [PROBE, *self.marks, *(f"w{n}" for n in range(words)), TELLER]
         self.base = np.random.default_rng(0).normal(size=(len(self.tokens), dim)).astype(np.float32)
         self.counts = np.arange(len(self.tokens), 0, -1, dtype=np.int64)
         self.numbers = {}
 
     def publish(self):
-        number = len(self.numbers) + 1
+        """The next version of each."""
+        number = len(set(self.numbers.values())) + 1
+        created = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)
+        for publish in (self._publish_vectors, self._publish_language):
+            self.numbers[publish(number, created)] = number
+
+    def _publish_vectors(self, number, created):
         # All scaled alike, so that cosines stay what they are while the first place tells the number.
         vectors = self.base * np.float32(number)
         vectors[:, 0] = number
         vectors[1 + number % MARKS] = vectors[0]
+        vectors[-1] = 0
+        vectors[-1, :2] = number, 1
         with self.store.draft(MODEL) as draft:
             write_embedding(draft, tokens=self.tokens, counts=self.counts, vectors=vectors)
-            version = draft.publish(
+            return draft.publish(
                 kind="embedding",
                 tokenizer=Tokenizer("words"),
                 recipe={},
                 metrics={"number": number},
-                created=datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number),
+                created=created,
             )
-        self.numbers[version] = number
-        return version
+
+    def _publish_language(self, number, created):
+        """A model whose next word is always the version's mark."""
+        tokens = [EOS, UNK, *self.marks]
+        random = np.random.default_rng(number)
+        shapes = {
+            "embedding": (len(tokens), HIDDEN),
+            "layer0.w_x": (HIDDEN, 4 * HIDDEN),
+            "layer0.w_h": (HIDDEN, 4 * HIDDEN),
+            "layer0.b": (4 * HIDDEN,),
+        }
+        weights = {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+        weights["output_bias"] = np.zeros(len(tokens), np.float32)
+        weights["output_bias"][2 + number % MARKS] = 100
+        with self.store.draft(LANGUAGE_MODEL) as draft:
+            counts = np.arange(len(tokens), 0, -1, dtype=np.int64)
+            write_language_model(draft, tokens=tokens, counts=counts, weights=weights, ngrams=None)
+            return draft.publish(
+                kind="language-model",
+                tokenizer=Tokenizer("whitespace"),
+                recipe={"cell": "lstm"},
+                metrics={"number": number},
+                created=created,
+            )
 
 
 class Client:
@@ -102,22 +142,45 @@ class Client:
         return await asyncio.open_connection("127.0.0.1", self.port)
 
     def _make_request(self):
-        if self.random.random() < 0.5:
-            return f"GET /similar?word={PROBE}&top=1 HTTP/1.1\r\n{self.head}\r\n".encode()
+        form = self.random.choice(["similar", "next", "float", "base64", "embeddings"])
+        if form == "similar":
+            return self._get(f"/similar?word={PROBE}&top=1")
+        if form == "next":
+            words = "+".join(f"mark{number}" for number in self.random.integers(0, MARKS, 5))
+            return self._get(f"/next?text={words}&top=1")
+        if form == "embeddings":
+            body = {"model": MODEL, "input": [TELLER], "encoding_format": "base64"}
+            return self._post("/v1/embeddings", body)
         asked = [PROBE, *(f"w{number}" for number in self.random.integers(0, self.words, 8))]
-        body = json.dumps({"words": asked})
+        return self._post("/vectors", {"words": asked, "encoding": form})
+
+    def _get(self, address):
+        return f"GET {address} HTTP/1.1\r\n{self.head}\r\n".encode()
+
+    def _post(self, path, body):
+        body = json.dumps(body)
         return (
-            f"POST /vectors HTTP/1.1\r\n{self.head}content-type: application/json\r\n"
+            f"POST {path} HTTP/1.1\r\n{self.head}content-type: application/json\r\n"
             f"content-length: {len(body)}\r\n\r\n{body}"
         ).encode()
 
 
 def read_answer(answer):
-    """The version that an answer names, and of what its data says: the numbers, or the nearest word."""
+    """The version that an answer names, and of what its data says: the numbers, or the nearest or next word."""
+    if "data" in answer:
+        first, second, *_ = read_base64(answer["data"][0]["embedding"])
+        return answer["version"], frozenset([round(float(first / second))])
     results = answer["results"]
-    if "vector" in results[0]:
-        return answer["version"], frozenset(row["vector"][0] for row in results)
-    return answer["version"], results[0]["word"]
+    if "vector" not in results[0]:
+        return answer["version"], results[0]["word"]
+    vectors = [row["vector"] for row in results]
+    if isinstance(vectors[0], str):
+        vectors = [read_base64(vector) for vector in vectors]
+    return answer["version"], frozenset(float(vector[0]) for vector in vectors)
+
+
+def read_base64(text):
+    return np.frombuffer(b64decode(text), "<f4")
 
 
 def is_mixed(answer, numbers):
@@ -127,10 +190,10 @@ def is_mixed(answer, numbers):
     return number is None or said not in {frozenset([number]), f"mark{number % MARKS}"}
 
 
-def reload(port, secret):
+def reload(port, secret, model):
     """Ask for the new version; what the server says became of it."""
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/models/{MODEL}/reload", method="POST", headers={"x-api-key": secret}
+        f"http://127.0.0.1:{port}/models/{model}/reload", method="POST", headers={"x-api-key": secret}
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         return json.loads(answer.read())
@@ -144,10 +207,12 @@ def swap(server, secret, publisher, options):
         if options.poll:
             time.sleep(1.2)
         else:
-            said = reload(server.port, secret)
+            said = reload(server.port, secret, MODEL)
             figures["results"][said["result"]] += 1
             figures["seconds"].append(said["seconds"])
-        publisher.store.prune(MODEL, keep=3)
+            figures["results"][reload(server.port, secret, LANGUAGE_MODEL)["result"]] += 1
+        for model in (MODEL, LANGUAGE_MODEL):
+            publisher.store.prune(model, keep=3)
         if number in {WARM_SWAPS, options.swaps}:
             place = "memory_after_the_first" if number == WARM_SWAPS else "memory_after_the_last"
             figures[place] = server.measure_memory() | server.count_maps() | {"files": server.count_files()}

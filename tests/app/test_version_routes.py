@@ -1,8 +1,10 @@
 """Reload, pin and unpin over HTTP, and swaps under requests to a server in a process of its own."""
 
+import math
 import signal
 import threading
 import time
+from base64 import b64decode
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -11,7 +13,8 @@ import pytest
 
 from app.keys import draw_key
 from artifact.store import Store
-from tests.app.serving import VECTORS, Server, check_problem, damage, publish
+from tests.app.serving import TOKENS, VECTORS, Server, check_problem, damage, publish, publish_table
+from tests.language_serving.models import WORDS, make_tokens
 
 ADMIN, ADMIN_KEY = draw_key("operator", "admin")
 READER, READER_KEY = draw_key("reader", "read")
@@ -122,8 +125,60 @@ def test_a_store_that_cannot_be_written_cannot_pin(root, send, monkeypatch):
     assert "Permission denied" in problem["detail"]
 
 
+def publish_marked(root, factor):
+    """A version of each kind; what each kind of answer says of each, by version."""
+    vectors = VECTORS * np.float32(factor)
+    vectors[TOKENS.index("zero")] = [factor, 1, 0, 0]
+    directions = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    # The nearest word to "zero", which turns with the factor.
+    score = (directions[:-1] @ directions[-1]).max()
+    embedding = publish_table(root, "sample", vectors=vectors)
+    word = WORDS[factor % len(WORDS)]
+
+    def prefer(weights):
+        weights["output_bias"][make_tokens().index(word)] = 100
+
+    language = publish(root, "story", kind="language-model", mixture=None, tamper=prefer)
+    return {
+        embedding: {"/vectors": factor, "/v1/embeddings": factor, "/similar": score},
+        language: {"/next": word},
+    }
+
+
+def tell_mark(path, answer):
+    """What an answer says of the data that it was made of."""
+    if path == "/v1/embeddings":
+        first, second, *_ = np.frombuffer(b64decode(answer["data"][0]["embedding"]), "<f4")
+        return first / second
+    result = answer["results"][0]
+    match path:
+        case "/vectors" if isinstance(result["vector"], str):
+            return np.frombuffer(b64decode(result["vector"]), "<f4")[0]
+        case "/vectors":
+            return result["vector"][0]
+        case "/similar":
+            return result["score"]
+        case _:
+            return result["word"]
+
+
+def is_alike(mark, expected):
+    return mark == expected if isinstance(mark, str) else math.isclose(mark, expected, rel_tol=1e-5)
+
+
 def test_swaps_under_requests_fail_none_and_mix_none(root):
-    factors = {publish_times(root, 1): 1}
+    marks = publish_marked(root, 1)
+    questions = [
+        ("GET", "/similar", {"params": {"word": "zero", "top": 1}}),
+        ("GET", "/next", {"params": {"text": "the company", "top": 1}}),
+        ("POST", "/vectors", {"json": {"words": ["zero", "king"]}}),
+        ("POST", "/vectors", {"json": {"words": ["zero", "king"], "encoding": "base64"}}),
+        (
+            "POST",
+            "/v1/embeddings",
+            {"json": {"model": "sample", "input": "zero", "encoding_format": "base64"}},
+        ),
+    ]
     with Server("--store", root, "--poll-seconds", "0", "--keys", KEYS) as server:
         server.wait()
         base = f"http://127.0.0.1:{server.port}"
@@ -133,30 +188,32 @@ def test_swaps_under_requests_fail_none_and_mix_none(root):
             seen = []
             with httpx.Client(base_url=base, headers={"x-api-key": READER}, timeout=30) as client:
                 while not stop.is_set():
-                    answer = client.post("/vectors", json={"words": ["car", "king"]})
-                    assert answer.status_code == 200, answer.text
-                    seen.append((answer.json()["version"], answer.json()["results"][1]["vector"][2]))
-                    answer = client.get("/similar", params={"word": "car", "top": 1})
-                    assert answer.status_code == 200, answer.text
+                    for method, path, options in questions:
+                        answer = client.request(method, path, **options)
+                        assert answer.status_code == 200, answer.text
+                        told = answer.json()
+                        seen.append((path, told["version"], tell_mark(path, told)))
             return seen
 
         with ThreadPoolExecutor(3) as pool:
             asked = [pool.submit(ask, number) for number in range(3)]
             try:
-                for factor in range(2, 22):
-                    version = publish_times(root, factor)
-                    factors[version] = factor
-                    answer = httpx.post(
-                        f"{base}/models/sample/reload", headers={"x-api-key": ADMIN}, timeout=30
-                    )
-                    assert answer.json()["version"] == version
-                    Store(root).prune("sample", keep=2)
-                    time.sleep(0.01)
+                for factor in range(2, 16):
+                    published = publish_marked(root, factor)
+                    marks |= published
+                    for name, version in zip(("sample", "story"), published, strict=True):
+                        answer = httpx.post(
+                            f"{base}/models/{name}/reload", headers={"x-api-key": ADMIN}, timeout=30
+                        )
+                        assert answer.json()["version"] == version
+                        Store(root).prune(name, keep=2)
             finally:
                 stop.set()
-            answers = [pair for future in asked for pair in future.result()]
-    assert len({version for version, _ in answers}) > 5
-    assert [pair for pair in answers if pair[1] != factors[pair[0]]] == []
+            answers = [each for future in asked for each in future.result()]
+    for asked_path in ("/similar", "/next", "/vectors", "/v1/embeddings"):
+        assert len({version for path, version, _ in answers if path == asked_path}) > 5
+    mixed = [each for each in answers if not is_alike(each[2], marks[each[1]][each[0]])]
+    assert mixed == []
 
 
 def test_all_workers_go_on_to_the_new_version_and_hold_to_the_pinned_one(root):
