@@ -261,7 +261,9 @@ def hold_up(client, monkeypatch, *, questions):
     answer = VectorAnswers._answer
 
     def answer_late(*arguments):
-        release.wait(60)
+        if not release.wait(20):
+            release.set()
+            raise AssertionError("something waits for what is held up")
         return answer(*arguments)
 
     monkeypatch.setattr(VectorAnswers, "_answer", answer_late)
