@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: serve test check sample format clean test-gpu test-clients
+.PHONY: serve test check sample format clean test-gpu test-clients test-peers
 
 # Train on the generated sample text, publish, and serve at http://$(HOST):$(PORT).
 serve: sample
@@ -35,7 +35,11 @@ test-gpu: $(VENV)/.cuda
 
 # The official clients of OpenAI's interface, LangChain's and LlamaIndex's, against a real server.
 test-clients: $(VENV)/.clients
-	$(BIN)/python -m pytest -m clients
+	$(BIN)/python -m pytest -m clients --require-peers tests/app
+
+# What is written or computed beside gensim, fastText, model2vec, Arrow, faiss and an S3 that moto plays; none of it skips.
+test-peers: $(VENV)/.peers
+	$(BIN)/python -m pytest -m peers --require-peers
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -59,6 +63,10 @@ $(VENV)/.cuda: $(VENV)/.dev
 
 $(VENV)/.clients: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --editable '.[dev,clients]'
+	@touch $@
+
+$(VENV)/.peers: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,peers]'
 	@touch $@
 
 clean:

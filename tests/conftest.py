@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 import signal
@@ -23,6 +24,18 @@ def pytest_addoption(parser):
     parser.addoption(
         "--require-gpu", action="store_true", help="a test that needs a GPU fails where there is none"
     )
+    parser.addoption(
+        "--require-peers",
+        action="store_true",
+        help="a test that needs a library which is not installed fails, not skips",
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--require-peers"):
+        patch = pytest.MonkeyPatch()
+        patch.setattr(pytest, "importorskip", lambda name, *_, **__: importlib.import_module(name))
+        config.add_cleanup(patch.undo)
 
 
 @pytest.fixture(autouse=True)

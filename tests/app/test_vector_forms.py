@@ -75,6 +75,7 @@ def test_one_word_as_npy_or_base64(client):
     assert base64.b64decode(result["vector"]) == VECTORS[TOKENS.index("king")].tobytes()
 
 
+@pytest.mark.peers
 def test_arrow(root, open_client):
     pa = pytest.importorskip("pyarrow")
     version = publish(root, "sample", tokenizer="whitespace")

@@ -21,6 +21,7 @@ TOKENS = [f"w{number}" for number in range(V)]
 ASKED = {"positive": ["w3", {"word": "w40", "weight": 0.5}], "negative": ["w99"]}
 
 pytest.importorskip("faiss")
+pytestmark = pytest.mark.peers
 
 
 def make_vectors():

@@ -28,6 +28,7 @@ from tests.app.serving import TOKENS, VECTORS, Server, publish, publish_in
 fsspec = pytest.importorskip("fsspec")
 # botocore and moto have their own ways with dates and sockets.
 pytestmark = [
+    pytest.mark.peers,
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -364,9 +365,9 @@ def test_urls_that_nothing_reads():
         open_store("nothing://x")
 
 
+# Another process has another memory.
+@pytest.mark.parametrize("url", ["s3"], indirect=True)
 def test_workers_of_a_server_serve_from_it(store, url, tmp_path):
-    if url.startswith("memory"):
-        pytest.skip("another process has another memory")
     first = publish_in(store, "words")
     options = ["--workers", "2", "--poll-seconds", "1", "--cache", tmp_path / "server"]
     with Server("--store", url, *options) as server:

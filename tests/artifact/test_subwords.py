@@ -122,6 +122,7 @@ def test_blocks_of_words_join_seamlessly(monkeypatch):
         assert found.tolist() == expected.tolist()
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("lengths", [(3, 6), (1, 1), (2, 5)])
 def test_fasttext_itself_agrees(lengths, tmp_path):
     fasttext = pytest.importorskip("fasttext")

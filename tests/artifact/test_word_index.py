@@ -14,6 +14,8 @@ from artifact.vocabulary import Vocabulary
 from artifact.word_index import IndexFigures, WordIndex
 from trainer.word_index import build_index
 
+pytestmark = pytest.mark.peers
+
 V, D = 3_000, 12
 STILL = 7
 TOKENS = [f"w{number}" for number in range(V)]

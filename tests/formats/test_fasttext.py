@@ -165,6 +165,7 @@ def test_a_packed_model_must_be_unpacked_first(path, refuse):
     assert "unpack it first" in refuse(path)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize("lengths", [(3, 5), (1, 3), (0, 2), (0, 0)])
 def test_fasttext_itself_agrees(path, bring_in, lengths):
     fasttext = pytest.importorskip("fasttext")

@@ -8,6 +8,7 @@ from tests.formats.foreign_files import WORDS, make_vectors, read
 gensim_models = pytest.importorskip("gensim.models")
 # gensim leaves files to the garbage collector.
 pytestmark = [
+    pytest.mark.peers,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]

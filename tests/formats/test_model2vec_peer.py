@@ -6,6 +6,12 @@ import pytest
 from tests.formats.foreign_files import WORDS, make_vectors, text_bytes
 
 model2vec = pytest.importorskip("model2vec")
+# model2vec leaves files to the garbage collector.
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 @pytest.mark.parametrize("tokenizer", ["words", "whitespace"])

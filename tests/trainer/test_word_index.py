@@ -11,6 +11,8 @@ from artifact.tokenizer import Tokenizer
 from artifact.word_index import LEAST_WORDS
 from tests.language_serving.models import publish_model
 
+pytestmark = pytest.mark.peers
+
 D = 6
 TOKENS = [f"w{number}" for number in range(LEAST_WORDS)]
 
