@@ -75,6 +75,7 @@ class Specification:
         else:
             weight = self.settings.negatives / learner.settings.shared_negatives
             self.output = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=weight)
+            self.true_pairs = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=0.0)
 
     def train(self, piece):
         """Returns (examples, loss) of the blocks that the engine measures."""
@@ -109,24 +110,51 @@ class Specification:
     def _train_chunk(self, words, bounds, negatives, rate):
         vectors = self.rows_of @ self.inputs / self.rows_of.sum(axis=1, keepdims=True)
         changes = np.zeros_like(vectors)
-        for number, first in enumerate(range(0, len(words), self.block)):
-            self._train_block(vectors, changes, words, words, bounds, first, negatives[number], rate)
+        starts = range(0, len(words), self.block)
+        if self.settings.model == "skipgram" and self.settings.loss == "negative-sampling":
+            self._train_apart(vectors, changes, words, bounds, starts, negatives, rate)
+        else:
+            for number, first in enumerate(starts):
+                self._train_block(vectors, changes, words, words, bounds, first, negatives[number], rate)
         self.inputs += self.rows_of.T @ changes
 
     def _train_block(self, vectors, changes, places, words, bounds, first, negatives, rate):
         rows = range(first, min(first + self.block, len(words)))
         for step in [rows] if self.settings.loss == "negative-sampling" else [[i] for i in rows]:
             result = self._step(vectors, places, words, bounds, step, negatives)
-            self.outputs -= rate * result.gradients["output"].to_dense(BACKEND)
-            changes -= rate * result.gradients["input"].to_dense(BACKEND)
-            if self.blocks % 16 == 0:
-                self.loss += float(result.loss_sum)
-                self.examples += result.weight
+            self._change(changes, result, rate)
+            self._measure(0, float(result.loss_sum), result.weight)
         self.blocks += 1
 
-    def _step(self, vectors, places, words, bounds, targets, negatives):
+    def _train_apart(self, vectors, changes, words, bounds, starts, negatives, rate):
+        """All true pairs of the chunk; then words that stand as far apart as may be against the negatives they share."""
+        for number, first in enumerate(starts):
+            near = range(first, min(first + self.block, len(words)))
+            pairs = self._step(vectors, words, words, bounds, near, negatives[number], output=self.true_pairs)
+            self._change(changes, pairs, rate)
+            self._measure(number, float(pairs.loss_sum), pairs.weight)
+        for number, some in enumerate(negatives):
+            apart = range(number, len(words), len(negatives))
+            with_negatives = self._step(vectors, words, words, bounds, apart, some)
+            without = self._step(vectors, words, words, bounds, apart, some, output=self.true_pairs)
+            self._change(changes, with_negatives, rate)
+            self._change(changes, without, -rate)
+            self._measure(number, float(with_negatives.loss_sum - without.loss_sum), 0.0)
+        self.blocks += len(negatives)
+
+    def _measure(self, ahead, loss, weight):
+        if (self.blocks + ahead) % 16 == 0:
+            self.loss += loss
+            self.examples += weight
+
+    def _change(self, changes, result, rate):
+        self.outputs -= rate * result.gradients["output"].to_dense(BACKEND)
+        changes -= rate * result.gradients["input"].to_dense(BACKEND)
+
+    def _step(self, vectors, places, words, bounds, targets, negatives, *, output=None):
         """`places` [n]: the row of `vectors` that holds each word of the chunk."""
         window, cbow = self.settings.window, self.settings.model == "cbow"
+        output = output or self.output
         offsets = np.array([*range(-window, 0), *range(1, window + 1)])
         around, weights = np.zeros((2, len(targets), len(offsets)))
         for b, target in enumerate(targets):
@@ -141,10 +169,10 @@ class Specification:
         contexts, targets, middle = places[around].astype(int), words[targets].astype(int), places[targets]
         if cbow:
             model = CBOW(
-                vectors, output=self.output, backend=BACKEND, context_gradient=self.settings.context_gradient
+                vectors, output=output, backend=BACKEND, context_gradient=self.settings.context_gradient
             )
         else:
-            model = SkipGram(vectors, output=self.output, backend=BACKEND)
+            model = SkipGram(vectors, output=output, backend=BACKEND)
             if not hierarchical:  # the word in the middle predicts each word around it
                 b, c = np.nonzero(weights)
                 contexts, weights, targets = middle[b][:, None], weights[b, c][:, None], words[around[b, c]]

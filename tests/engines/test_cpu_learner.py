@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from artifact.errors import InputError
 from trainer.engines import cpu
 from trainer.engines.cpu import CpuLearner
+from trainer.engines.rates import LAST_RATES
 from trainer.engines.sampling import PIECE, fill_chunk, keep_thresholds, negative_table
 from trainer.engines.tables import CHUNK
 from trainer.recipes import WordVectorSettings
@@ -35,7 +36,8 @@ def test_words_of_a_topic_end_up_closer_than_words_of_two(corpus, kind, threads)
     steps = train(learner)
     assert sum(step.words for step in steps) == learner.total_words == learner.words_done == 5 * 36000
     assert steps[-1].loss_sum / steps[-1].examples < steps[0].loss_sum / steps[0].examples
-    assert steps[-1].learning_rate == pytest.approx(1e-4 * learner.learning_rate)
+    last = LAST_RATES[options.model] * learner.learning_rate
+    assert steps[-1].learning_rate == pytest.approx(last)
     units = learner.vectors() / np.linalg.norm(learner.vectors(), axis=1, keepdims=True)
     cosines = units @ units.T
     assert cosines[:10, :10].mean() > cosines[:10, 10:].mean() + 0.2

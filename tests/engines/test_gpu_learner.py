@@ -14,6 +14,7 @@ from trainer.engines.cpu import CpuLearner
 from trainer.engines.device import Limits
 from trainer.engines.gpu import GpuLearner
 from trainer.engines.gpu_plan import Plan
+from trainer.engines.rates import LAST_RATES
 from trainer.engines.token_feed import LINE_END, encode_tokens
 from trainer.recipes import WordVectorSettings
 
@@ -68,7 +69,8 @@ def learn_topics(device, corpus, model):
         sum(step.loss_sum for step in each) / sum(step.examples for step in each) for each in (steps, on_cpu)
     ]
     assert losses[0] < 1.05 * losses[1]
-    assert steps[-1].learning_rate == pytest.approx(1e-4 * learner.learning_rate)
+    last = LAST_RATES[options.model] * learner.learning_rate
+    assert steps[-1].learning_rate == pytest.approx(last)
     units = learner.vectors() / np.linalg.norm(learner.vectors(), axis=1, keepdims=True)
     cosines = units @ units.T
     assert cosines[:10, :10].mean() > cosines[:10, 10:].mean() + 0.2

@@ -31,8 +31,8 @@ def sigmoid_row(masked, factor, ids, excluded, row):
 
 
 @njit
-def match_lanes(ids, token_id):
-    return lanes.match_lanes(ids, token_id)
+def match_lanes(ids, words, low, high):
+    return lanes.match_lanes(ids, words, low, high)
 
 
 @njit
@@ -139,9 +139,15 @@ def test_masked_sigmoid_and_matching_lanes():
     row = aligned_zeros(1, 16)
     sigmoid_row(True, np.float32(2), ids.ctypes.data, 3, row.ctypes.data)
     np.testing.assert_allclose(row[0], np.where(ids == 3, 0, 1), atol=1e-6)
-    assert match_lanes(ids.ctypes.data, 3) == 0b101
-    assert match_lanes(ids.ctypes.data, 22) == 1 << 15
-    assert match_lanes(ids.ctypes.data, 99) == 0
+    words = np.array([99, 3, 22, 3, 98], np.int32)
+    for low, high, expected in (
+        (1, 2, 0b101),
+        (2, 3, 1 << 15),
+        (0, 5, 0b101 | 1 << 15),
+        (4, 5, 0),
+        (2, 2, 0),
+    ):
+        assert match_lanes(ids.ctypes.data, words.ctypes.data, low, high) == expected
 
 
 @settings(deadline=None)

@@ -52,10 +52,10 @@ def train_cbow_block(work: Any, ids: int, first: int, rows: int, rate: np.float3
         write_float(work.positives, i, -read_float(work.positives, i))
         write_float(work.factors, first + i, -rate * work.negative_weight)
     sigmoid_row(0, rate, 0, 0, work.positives)  # rate * (1 - sigmoid(score))
-    score_negatives(work, ids, read_int64(states, 0), first, rows, True)
+    score_negatives(work, ids, read_int64(states, 0), first, np.int64(1), rows, True)
     loss = 0.0
     if measured:
-        loss = negatives_loss(work, first, rows, rate)
+        loss = negatives_loss(work, first, np.int64(1), rows, rate)
         for i in range(rows):
             loss -= math.log(max(1.0 - read_float(work.positives, i) / np.float64(rate), 1e-8))
     for i in range(rows):

@@ -16,6 +16,7 @@ from trainer.corpus import Corpus
 from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
+from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.skipgram import band_vectors, near_lanes
 from trainer.engines.tables import Workspace, aligned_zeros, first_inputs
@@ -23,8 +24,6 @@ from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 
-LEARNING_RATES = {"cbow": 0.05, "skipgram": 0.025}
-LEAST_RATE = 1e-4  # of the rate at the start
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
 
@@ -49,7 +48,7 @@ class CpuLearner:
         if settings.output_share and settings.subwords is not None:
             raise InputError("words made of subwords are published as they are: set output_weight to 0")
         self.settings = settings
-        self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
+        self.learning_rate = choose_rate(settings)
         self._token_ids, self._line_starts = _frozen(corpus.token_ids), _frozen(corpus.line_starts)
         self._pieces = -(-len(self._token_ids) // PIECE)
         self.total_words = len(self._token_ids) * settings.epochs
@@ -189,7 +188,7 @@ class CpuLearner:
         return epoch * len(self._token_ids) + min(number * PIECE, len(self._token_ids))
 
     def _rate(self, words: int) -> float:
-        return self.learning_rate * max(1 - words / max(self.total_words, 1), LEAST_RATE)
+        return fall(self.settings, words, self.total_words)
 
     def _train_piece(self, workspace: Workspace, piece: int, size: int) -> tuple[float, float]:
         start = self._position(piece) % max(len(self._token_ids), 1)

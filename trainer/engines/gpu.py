@@ -14,10 +14,10 @@ from artifact.errors import InputError
 from artifact.subwords import Ngrams
 from trainer.corpus import Corpus
 from trainer.engines.averaging import Meetings, count_touches
-from trainer.engines.cpu import LEARNING_RATES, LEAST_RATE
 from trainer.engines.device import Device
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.gpu_worker import Material, Worker
+from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.staleness import Staleness
 from trainer.engines.tables import first_inputs
@@ -65,7 +65,7 @@ class GpuLearner:
             raise InputError("words made of subwords are published as they are: set output_weight to 0")
         devices = devices or tuple(_find_devices(settings.gpus))
         self.settings = settings
-        self.learning_rate = settings.learning_rate or LEARNING_RATES[settings.model]
+        self.learning_rate = choose_rate(settings)
         self.total_words = words * settings.epochs
         self.words_done = 0
         self._words = words
@@ -222,7 +222,7 @@ class GpuLearner:
         return epoch * self._words + min(number * PIECE, self._words)
 
     def _rate(self, words: int) -> float:
-        return self.learning_rate * max(1 - words / max(self.total_words, 1), LEAST_RATE)
+        return fall(self.settings, words, self.total_words)
 
 
 def _find_devices(count: int) -> Sequence[Device]:

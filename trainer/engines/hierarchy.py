@@ -50,7 +50,9 @@ def score_path(work: Any, states: int, rows: int, length: int) -> None:
         for k in range(length):
             dot_row(work.vectors, read_int64(states, 0), read_int64(work.near_rows, k), work.near + 4 * k)
     else:
-        score_rows(work, read_int64(states, 0), rows, work.near_rows, spans, work.near_score_rows)
+        score_rows(
+            work, read_int64(states, 0), work.row_bytes, rows, work.near_rows, spans, work.near_score_rows
+        )
     for i in range(rows):
         for span in range(spans):
             sigmoid_row(0, np.float32(1), 0, 0, work.near + (i * work.spans + span) * ROW_BYTES)

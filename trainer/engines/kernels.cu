@@ -41,7 +41,7 @@ __device__ void copy_negative_ids(const Task& task, int* ids, long long cursor) 
 }
 
 __device__ double rate_at(const Task& task, double words) {
-    return task.learning_rate * fmax(1. - words / task.total_words, 1e-4);
+    return task.learning_rate * (1. - words / task.total_words * (1. - LAST_RATE));
 }
 
 // Train on one piece; measured[0] and [1] become its examples and their loss (nats).

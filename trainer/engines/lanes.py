@@ -158,17 +158,23 @@ def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
         call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
 
 
-def _match_lanes(_typing: Any, _ids: Any, _token_id: Any) -> Any:
+def _match_lanes(_typing: Any, _ids: Any, _words: Any, _low: Any, _high: Any) -> Any:
 
     def generate(_context: Any, b: Any, _signature: Any, values: Any) -> Any:
-        mask = b.bitcast(equal_lanes(b, *values), ir.IntType(LANES))
-        return b.zext(mask, INT)
+        ids, words, low, high = values
+        mask = ir.VectorType(ir.IntType(1), LANES)
+        found = cgutils.alloca_once(b, mask)
+        b.store(ir.Constant(mask, [0] * LANES), found)
+        with cgutils.for_range(b, high, start=low) as loop:
+            word = b.load(b.inttoptr(offset(b, words, loop.index, 4), ir.IntType(32).as_pointer()))
+            b.store(b.or_(b.load(found), equal_lanes(b, ids, b.zext(word, INT))), found)
+        return b.zext(b.bitcast(b.load(found), ir.IntType(LANES)), INT)
 
-    return types.int64(types.int64, types.int64), generate
+    return types.int64(*[types.int64] * 4), generate
 
 
 match_lanes: Callable[..., Any] = intrinsic(_match_lanes)
-"""Which of the sixteen int32 at address `ids` are `token_id`: bit k of the result is lane k."""
+"""Which of the sixteen int32 at address `ids` stand among ``words[low:high]``, int32 too: bit k of the result is lane k."""
 
 
 # sigmoid(x) = 1/2 + x P(x²) / Q(x²) on |x| <= 16, a minimax fit: absolute error below 2e-7 in float32

@@ -13,11 +13,24 @@ from trainer.engines.lines import add_rows, clear_rows, gather_rows, lay_out_lin
 from trainer.engines.memory import read_float
 from trainer.engines.products import prefetch_rows
 from trainer.engines.sampling import fill_chunk, mix, piece_key
-from trainer.engines.skipgram import train_skipgram_block
+from trainer.engines.skipgram import train_near, train_negatives
 from trainer.engines.subwords import gather_means, scatter_means
 from trainer.engines.tables import BLOCK
 
 LOSS_EVERY = 16  # blocks of which one is measured
+
+
+@compiled
+def train_windows(work: Any, count: Any, blocks: Any, rate: np.float32) -> float:
+    """Skip-gram's true pairs of one chunk. Returns the loss of the blocks that are measured."""
+    loss = 0.0
+    for first in range(np.int64(0), count, np.int64(BLOCK)):
+        ahead = first + BLOCK + work.window
+        prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
+        rows, measured = min(np.int64(BLOCK), count - first), blocks % LOSS_EVERY == 0
+        loss += train_near(work, count, first, rows, rate, measured)
+        blocks += 1
+    return loss
 
 
 @compiled
@@ -34,7 +47,10 @@ def train_chunk(
         average_windows(work, lines, count)
     if work.path_starts:  # its errors add up
         clear_rows(work, count, work.summed if work.skipgram else work.gathered)
+    step = (count + BLOCK - 1) // BLOCK  # between words that share negatives in skip-gram
     examples, loss = 0.0, 0.0
+    if work.skipgram and not work.path_starts:
+        loss += train_windows(work, count, blocks, rate)
     for first in range(np.int64(0), count, np.int64(BLOCK)):
         rows = min(np.int64(BLOCK), count - first)
         measured = blocks % LOSS_EVERY == 0
@@ -44,12 +60,12 @@ def train_chunk(
             if cursor >= work.negative_room:
                 cursor = np.int64(0)
             ids = work.negative_ids + 4 * cursor
-            ahead = first + BLOCK + work.window * work.skipgram
-            prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
             prefetch_rows(work, work.outputs, ids, work.negatives, 2 * work.negatives)
             if work.skipgram:
-                part = train_skipgram_block(work, ids, count, first, rows, rate, measured)
+                part = train_negatives(work, ids, count, first // BLOCK, step, rate, measured)
             else:
+                ahead = first + BLOCK
+                prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
                 part = train_cbow_block(work, ids, first, rows, rate, measured)
             cursor += work.negatives
         if measured:

@@ -27,30 +27,31 @@ def prefetch_rows(work: Any, table: int, ids: int, start: int, stop: int) -> Non
 
 
 @compiled
-def score_rows(work: Any, states: int, rows: int, items: int, groups: int, addresses: int) -> None:
+def score_rows(
+    work: Any, states: int, apart: int, rows: int, items: int, groups: int, addresses: int
+) -> None:
     """``scores[i, k] = state_i · item_k`` for `rows` states and `groups` sixteens of items.
 
-    `states` is the address of contiguous rows, `items` of row addresses; the sixteens of the scores
-    lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
+    `states` is the address of the first of rows that lie `apart` bytes from each other, `items` of row addresses; the
+    sixteens of the scores lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
     """
     for group in range(groups):
         transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), ROW_BYTES, work.vectors)
-        multiply_lanes(
-            states, work.row_bytes, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim, 0
-        )
+        multiply_lanes(states, apart, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim, 0)
 
 
 @compiled
-def score_negatives(work: Any, ids: int, states: int, first: int, rows: int, masked: bool) -> None:
-    """Gradients ``factors[first + i] * sigmoid`` of the block's scores against the negatives at `ids`.
+def score_negatives(work: Any, ids: int, states: int, first: int, step: int, rows: int, masked: bool) -> None:
+    """Gradients ``factors[first + i step] * sigmoid`` of every `step`-th word's scores against the negatives at `ids`.
 
-    With `masked`, a negative that is the row's own word counts nothing (word2vec.c).
+    `states` is the address of the first one's row. With `masked`, a negative that is the row's own word counts nothing (word2vec.c).
     """
     for k in range(work.negatives):
         write_int64(work.negative_rows, k, work.outputs + read_int32(ids, k) * work.row_bytes)
-    score_rows(work, states, rows, work.negative_rows, work.groups, work.score_rows)
+    score_rows(work, states, step * work.row_bytes, rows, work.negative_rows, work.groups, work.score_rows)
     for i in range(rows):
-        factor, word = read_float(work.factors, first + i), read_int32(work.words, first + i)
+        here = first + i * step
+        factor, word = read_float(work.factors, here), read_int32(work.words, here)
         for group in range(work.groups):
             row = work.scores + (i * work.groups + group) * ROW_BYTES
             if masked:
@@ -74,11 +75,11 @@ def update_negatives(work: Any, states: int, rows: int) -> None:
 
 
 @compiled
-def negatives_loss(work: Any, first: int, rows: int, rate: float) -> float:
-    """``sum of -log(1 - sigmoid(score))`` of the block, weighted as its gradients are over `rate`; nats."""
+def negatives_loss(work: Any, first: int, step: int, rows: int, rate: float) -> float:
+    """``sum of -log(1 - sigmoid(score))`` of every `step`-th word, weighted as its gradients are over `rate`; nats."""
     loss = 0.0
     for i in range(rows):
-        factor = np.float64(read_float(work.factors, first + i))
+        factor = np.float64(read_float(work.factors, first + i * step))
         row = work.scores + i * work.groups * ROW_BYTES
         for start in range(np.int64(0), work.negatives, np.int64(LANES)):
             product = 1.0

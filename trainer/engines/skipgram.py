@@ -1,8 +1,10 @@
 """Skip-gram with negative sampling, a block of words at a time.
 
 The word i predicts each word j around it with weight w_d = (window + 1 - |d|) / window, the expectation of word2vec's
-randomly shrunk window; all pairs of i share the block's negatives, which then count ``sum_d w_d`` times.
+randomly shrunk window; all pairs of i share their negatives, which then count ``sum_d w_d`` times.
 The words around a block of 16 are 16 + 2 window rows, and their part is banded products of the same kind.
+Words that share negatives stand apart in the chunk: neighbours, which are about the same things, would push the same
+few noise words the same way at once.
 """
 
 from __future__ import annotations
@@ -80,43 +82,45 @@ def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: boo
 
 
 @compiled
-def spare_neighbours(work: Any, ids: int, count: int, first: int, rows: int) -> Any:
+def spare_neighbours(work: Any, ids: int, first: int, step: int, rows: int) -> Any:
     """Take back from a negative's gradients the share of those pairs whose other word it is (word2vec.c leaves them out).
 
     Returns the loss that goes with it.
     """
-    window, loss, hits = work.window, 0.0, np.int64(0)
-    low, high = max(first - window, np.int64(0)), min(first + rows + window, count)
-    for k in range(work.negatives):
-        if k % LANES == 0:
-            hits = np.int64(0)
-            for j in range(low, high):
-                hits |= match_lanes(ids + 4 * k, read_int32(work.words, j))
-        if not (hits >> (k % LANES)) & 1:
-            continue
-        word = read_int32(ids, k)
-        for i in range(rows):
-            here, taken = first + i, np.float32(0)
-            left = max(read_int64(work.line_starts, here), here - window)
-            for j in range(left, min(read_int64(work.line_ends, here), here + window + 1)):
-                if j != here and read_int32(work.words, j) == word:
-                    taken += np.float32(window + 1 - abs(j - here))
-            at = i * work.groups * LANES + k
-            gradient, share = read_float(work.scores, at), taken / read_float(work.weights, here)
-            sigmoid = np.float64(gradient / read_float(work.factors, here))
-            loss -= taken / np.float64(window) * math.log(max(1.0 - sigmoid, 1e-8))
-            write_float(work.scores, at, gradient * (np.float32(1) - share))
+    window, loss = work.window, 0.0
+    for i in range(rows):
+        here = first + i * step
+        low = max(read_int64(work.line_starts, here), here - window)
+        high = min(read_int64(work.line_ends, here), here + window + 1)
+        for group in range(work.groups):
+            k = LANES * group
+            hits = match_lanes(ids + 4 * k, work.words, low, high)
+            while hits and k < work.negatives:
+                if hits & 1:
+                    at = i * work.groups * LANES + k
+                    loss -= spare_pairs(work, read_int32(ids, k), here, low, high, at)
+                hits, k = hits >> 1, k + 1
     return loss * work.negative_weight
 
 
 @compiled
-def train_skipgram_block(
-    work: Any, ids: int, count: int, first: int, rows: int, rate: np.float32, measured: bool
-) -> Any:
-    """One block: input rows in ``work.gathered``, errors into ``work.summed``, output rows updated. Returns the loss.
+def spare_pairs(work: Any, word: int, here: int, low: int, high: int, at: int) -> float:
+    """Take back from the gradient `at` the share of the pairs of word `here` whose other word is `word`. Returns -loss."""
+    taken = np.float32(0)
+    for j in range(low, high):
+        if j != here and read_int32(work.words, j) == word:
+            taken += np.float32(work.window + 1 - abs(j - here))
+    gradient, share = read_float(work.scores, at), taken / read_float(work.weights, here)
+    sigmoid = np.float64(gradient / read_float(work.factors, here))
+    write_float(work.scores, at, gradient * (np.float32(1) - share))
+    return taken / np.float64(work.window) * math.log(max(1.0 - sigmoid, 1e-8))
 
-    `ids` is the address of the negatives, `count` the words of the chunk. The loss (nats, summed over weighted pairs)
-    is worked out only where `measured`.
+
+@compiled
+def train_near(work: Any, count: int, first: int, rows: int, rate: np.float32, measured: bool) -> Any:
+    """A block against the words around it: input rows in ``work.gathered``, errors into ``work.summed``, output rows updated.
+
+    `count` is the words of the chunk. Returns the loss (nats, summed over weighted pairs), worked out only where `measured`.
     """
     window, stride = work.window, work.spans * LANES
     states, errors = work.gathered_rows + 8 * first, work.summed_rows + 8 * first
@@ -127,15 +131,6 @@ def train_skipgram_block(
         write_int64(work.near_rows, lane, row)
     score_bands(work, read_int64(states, 0), rows)
     loss = weigh_near(work, first, rows, rate, measured)
-    for i in range(rows):
-        weight = read_float(work.weights, first + i) / np.float32(window)
-        write_float(work.factors, first + i, -rate * work.negative_weight * weight)
-    score_negatives(work, ids, read_int64(states, 0), first, rows, False)
-    if measured:
-        loss += negatives_loss(work, first, rows, rate)
-    spared = spare_neighbours(work, ids, count, first, rows)
-    if measured:
-        loss -= spared
     for i in range(rows * work.row_bytes // 4):
         write_float(read_int64(errors, 0), i, np.float32(0))
     for i in range(
@@ -144,8 +139,6 @@ def train_skipgram_block(
         some = min(np.int64(BAND), rows - i)
         a, items = work.near + 4 * (i * stride + i), work.near_rows + 8 * i
         multiply_rows(a, 4 * stride, 4, errors + 8 * i, some, items, some + 2 * window, work.vectors)
-    add_negative_errors(work, errors, rows)
-    update_negatives(work, states, rows)
     for lane in range(np.int64(0), rows + 2 * window, np.int64(BAND)):
         some = min(np.int64(BAND), rows + 2 * window - lane)
         low, high = max(lane - 2 * window, np.int64(0)), min(lane + some, rows)
@@ -154,3 +147,25 @@ def train_skipgram_block(
             a, 4, 4 * stride, work.near_rows + 8 * lane, some, states + 8 * low, high - low, work.vectors
         )
     return loss
+
+
+@compiled
+def train_negatives(
+    work: Any, ids: int, count: int, first: int, step: int, rate: np.float32, measured: bool
+) -> Any:
+    """Words ``first, first + step, ...`` of the chunk, at most sixteen, against the negatives at the address `ids`.
+
+    Reads and returns as ``train_near`` does, and adds to the errors that it left.
+    """
+    rows, share = (count - first + step - 1) // step, -rate * work.negative_weight / np.float32(work.window)
+    for i in range(rows):
+        here = first + i * step
+        write_int64(work.apart_states, i, read_int64(work.gathered_rows, here))
+        write_int64(work.apart_errors, i, read_int64(work.summed_rows, here))
+        write_float(work.factors, here, share * read_float(work.weights, here))
+    score_negatives(work, ids, read_int64(work.apart_states, 0), first, step, rows, False)
+    loss = negatives_loss(work, first, step, rows, rate) if measured else 0.0
+    spared = spare_neighbours(work, ids, first, step, rows)
+    add_negative_errors(work, work.apart_errors, rows)
+    update_negatives(work, work.apart_states, rows)
+    return loss - spared if measured else loss

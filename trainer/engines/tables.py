@@ -85,6 +85,8 @@ class Workspace:
             "score_rows": lane_addresses(scores),  # [groups, depth]
             "near_score_rows": lane_addresses(near_scores),
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
+            "apart_states": np.zeros(BLOCK, np.int64),  # rows of words that stand apart and share negatives
+            "apart_errors": np.zeros(BLOCK, np.int64),
             "near_rows": np.full(spans * LANES, zeros.ctypes.data, np.int64),
             "input_rows": np.zeros(chunk, np.int64),  # rows of the tables
             "target_rows": np.zeros(chunk, np.int64),
