@@ -52,8 +52,8 @@ class Network:
     """``embedding`` [V, E], ``layer{i}.*``, ``output`` [H, V] (tied: the embedding), ``output_bias`` [V].
 
     float32 weights are used where they lie, so they may be memory maps, but for copies of w_x in tiles once few rows at a
-    time were multiplied by it; float16 ones are widened once, but for the embedding where it is not tied. Raises Corrupt where names or shapes do not fit and Unsupported for a cell that this
-    release does not know.
+    time were multiplied by it; float16 ones are widened once, but for the embedding where it is not tied. Raises Corrupt
+    where names or shapes do not fit and Unsupported for a cell that this release does not know.
     """
 
     def __init__(self, weights: Mapping[str, NDArray[Any]], *, cell: str) -> None:

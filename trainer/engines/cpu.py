@@ -19,11 +19,12 @@ from trainer.engines.kept import compiled_piece
 from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.skipgram import band_vectors, near_lanes
-from trainer.engines.tables import Workspace, aligned_zeros, first_inputs
+from trainer.engines.tables import CHUNK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 
+USUAL_CHUNKS = {"cbow": CHUNK, "skipgram": CHUNK // 2}  # skip-gram goes over its chunk twice
 STEP_WORDS = 1_000_000  # raw words a thread is given between two reports, at 100 dimensions
 
 
@@ -69,7 +70,13 @@ class CpuLearner:
             rows = self._subwords.height
         starts, ngrams = (self._subwords.starts, self._subwords.rows) if self._subwords else (None, None)
         self.chunk = choose_chunk(
-            corpus.counts, self._keep, window=settings.window, dim=settings.dim, starts=starts, rows=ngrams
+            corpus.counts,
+            self._keep,
+            window=settings.window,
+            dim=settings.dim,
+            usual=USUAL_CHUNKS[settings.model],
+            starts=starts,
+            rows=ngrams,
         )
         self._inputs = first_inputs(rows, settings.dim, settings.seed)
         self._outputs = aligned_zeros(size - 1 if self._paths else size, settings.dim)

@@ -70,12 +70,13 @@ def choose_chunk(
     *,
     window: int,
     dim: int,
+    usual: int = CHUNK,
     starts: NDArray[np.int64] | None = None,
     rows: NDArray[np.int32] | None = None,
 ) -> int:
     """How many words to gather and scatter together.
 
-    ``CHUNK``, or more where the window is so wide that cutting lines would cost much of it.
+    The `usual` number, or more where the window is so wide that cutting lines would cost much of it.
     A row that comes up often in a chunk gets all its updates at once, each blind to the others; too many of them make
     training diverge. The commonest row (`starts` and `rows` as of subwords) shall come up about eight times.
     """
@@ -84,7 +85,7 @@ def choose_chunk(
     if starts is not None and rows is not None:
         share = np.bincount(rows, weights=np.repeat(share, np.diff(starts)))
     least = max(16, 2 * window + 2)
-    most = min(max(CHUNK, 16 * window), max(least, CHUNK_BYTES // (4 * dim)))
+    most = min(max(usual, 16 * window), max(least, CHUNK_BYTES // (4 * dim)))
     return int(np.clip(REPEATS / share.max(), least, most))
 
 
