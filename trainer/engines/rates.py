@@ -6,8 +6,8 @@ from trainer.recipes import WordVectorSettings
 
 FIRST_RATES = {"cbow": 0.05, "skipgram": 0.025}
 LAST_RATES = {"cbow": 1e-4, "skipgram": 0.1}
-"""At the end, as a share of the first rate. word2vec.c ends both at 1e-4; gensim's threads, which count their own words
-only, end skip-gram far above, and its vectors are the better for it (docs/measurements.md)."""
+"""At the end, as a share of the first rate. word2vec.c ends both at 1e-4; skip-gram's scores are a little better where it
+ends above that (docs/measurements.md)."""
 
 
 def choose_rate(settings: WordVectorSettings) -> float:
