@@ -10,29 +10,30 @@ from hypothesis import strategies as st
 
 from artifact.errors import InputError
 from trainer.engines import gpu as gpu_engine
-from trainer.engines.cpu import CpuLearner
+from trainer.engines.cpu import USUAL_CHUNKS, CpuLearner
 from trainer.engines.device import Limits
 from trainer.engines.gpu import GpuLearner
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.rates import LAST_RATES
+from trainer.engines.tables import CHUNK
 from trainer.engines.token_feed import LINE_END, encode_tokens
 from trainer.recipes import WordVectorSettings
 
 
 @needs_compiler
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
-def test_words_of_a_topic_end_up_closer_and_the_loss_is_no_worse(folder, corpus, model):
+def test_words_of_a_topic_end_up_closer_and_the_loss_is_no_worse(folder, corpus, model, monkeypatch):
     device = EmulatedDevice(folder, capacity=3)
-    learn_topics(device, corpus, model)
+    learn_topics(device, corpus, model, monkeypatch)
     assert max(device.launches) > 1
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
-def test_a_gpu_learns_the_topics_too(gpu, corpus, model):
+def test_a_gpu_learns_the_topics_too(gpu, corpus, model, monkeypatch):
     from trainer.engines.cupy_device import CupyDevice
 
-    learn_topics(CupyDevice(), corpus, model)
+    learn_topics(CupyDevice(), corpus, model, monkeypatch)
 
 
 @pytest.mark.gpu
@@ -48,7 +49,9 @@ def test_a_gpu_learns_the_same_from_a_text_that_passes_through(gpu, corpus, monk
     np.testing.assert_allclose(*found, atol=1e-5)  # additions may arrive in another order
 
 
-def learn_topics(device, corpus, model):
+def learn_topics(device, corpus, model, monkeypatch):
+    # With chunks of one size both measure the same blocks.
+    monkeypatch.setitem(USUAL_CHUNKS, model, CHUNK)
     options = WordVectorSettings(
         model=model,
         dim=12,

@@ -85,8 +85,16 @@ def test_2_is_what_cannot_be_done_as_it_was_asked(done, tmp_path, command):
     assert refused.stderr.startswith(b"wordkin: ")
 
 
+@pytest.fixture
+def hangups():
+    """Under nohup, what is started ignores SIGHUP as it is told."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.parametrize("code", ENDINGS)
-def test_a_signal_ends_it(environment, store, code):
+def test_a_signal_ends_it(environment, store, hangups, code):
     process = subprocess.Popen(
         [*MODULE, "train", "cbow", "-", "--name", "farm", "--store", store],
         stdin=subprocess.PIPE,
