@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import unquote_to_bytes
 
 from starlette.types import Scope, Send
@@ -25,7 +26,7 @@ class Asked:
     version: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlainQuery:
     """What a plain question may ask: a text under the name ``about``, ``top``, ``model`` and ``version``, each once."""
 
@@ -36,7 +37,7 @@ class PlainQuery:
 
     def read(self, query: bytes) -> Asked | None:
         """The parameters in a query string; None where they are to be read, and perhaps refused, by the route."""
-        values = read_parameters(query, frozenset({self.about, b"top", b"model", b"version"}))
+        values = read_parameters(query, self._names)
         if values is None or self.about not in values:
             return None
         text = read_text(values[self.about])
@@ -44,6 +45,10 @@ class PlainQuery:
         if text is None or len(text) > self.most_characters or top is None:
             return None
         return Asked(text, top, read_name(values.get(b"model")), read_name(values.get(b"version")))
+
+    @cached_property
+    def _names(self) -> frozenset[bytes]:
+        return frozenset({self.about, b"top", b"model", b"version"})
 
 
 def read_parameters(query: bytes, names: frozenset[bytes]) -> dict[bytes, bytes] | None:

@@ -84,9 +84,7 @@ def get_vector(
     """The vector as trained, not normalised: as JSON, .npy or an Arrow stream, as the Accept header asks."""
     media_type = _choose(request)
     served = catalog.find("embedding", model=query.model, version=query.version)
-    found = look_up(served.embedding, [word])
-    tell_found(served.embedding, found.composed, found.matched)
-    return respond_vectors(served, [word], found, media_type, query.encoding)
+    return respond_vectors(served, [word], look_up(served.embedding, [word]), media_type, query.encoding)
 
 
 @router.post(
@@ -103,15 +101,14 @@ def post_vectors(body: VectorsBody, request: Request, catalog: CatalogOf, settin
     media_type = _choose(request)
     check_words(settings, ("words", len(body.words)))
     served = catalog.find("embedding", model=body.model, version=body.version)
-    found = look_up(served.embedding, body.words)
-    tell_found(served.embedding, found.composed, found.matched)
-    return respond_vectors(served, body.words, found, media_type, body.encoding)
+    lookup = look_up(served.embedding, body.words)
+    return respond_vectors(served, body.words, lookup, media_type, body.encoding)
 
 
 def respond_vectors(
     served: Served, words: Sequence[str], lookup: Lookup, media_type: str, encoding: Encoding
 ) -> Response:
-    """The answer for ``words``, which ``lookup`` found."""
+    """The answer for ``words``, which ``lookup`` found. Tells of those that it found otherwise than as asked."""
     asked = AskedVectors(served.name, served.version, words, lookup)
     write = write_base64 if media_type == JSON and encoding == "base64" else _WRITERS[media_type]
     headers = {
@@ -121,7 +118,9 @@ def respond_vectors(
         "wordkin-oov": str(len(lookup.composed)),
         "wordkin-matched": str(len(lookup.matched)),
     }
-    return Response(write(asked), media_type=media_type, headers=headers)
+    response = Response(write(asked), media_type=media_type, headers=headers)
+    tell_found(served.embedding, lookup.composed, lookup.matched)
+    return response
 
 
 def _choose(request: Request) -> str:

@@ -142,6 +142,12 @@ class Client:
         return self.request("POST", url, json=body)
 
 
+def list_headers(answer, *, but=frozenset()):
+    """The headers of an answer in their order, without those that each answer has of its own and those named."""
+    own = {"x-request-id", "date"} | but
+    return [(name, value) for name, value in answer.headers.multi_items() if name not in own]
+
+
 def check_problem(response, status, slug=None):
     """The problem+json of an error answer, which must have this status and type."""
     assert response.status_code == status, response.text

@@ -21,10 +21,9 @@ from artifact.draft import write_embedding, write_subwords
 from artifact.store import Store
 from artifact.subwords import Ngrams, Subwords
 from artifact.tokenizer import Tokenizer
-from tests.app.serving import TOKENS, VECTORS, Client, check_problem, open_client_on, publish
+from tests.app.serving import TOKENS, VECTORS, Client, check_problem, list_headers, open_client_on, publish
 
 MOST_WORDS = 20
-OWN_HEADERS = {"x-request-id", "date"}
 
 
 def publish_subwords(root, name):
@@ -85,11 +84,7 @@ def ask(client, path, body, **headers):
         full = client.request("POST", path, content=content, headers=headers)
     assert short.status_code == full.status_code
     assert short.content == full.content
-    kept = [
-        [(name, value) for name, value in answer.headers.multi_items() if name not in OWN_HEADERS]
-        for answer in (short, full)
-    ]
-    assert kept[0] == kept[1]
+    assert list_headers(short) == list_headers(full)
     return short, any(counted)
 
 
@@ -207,18 +202,24 @@ def test_long_bodies_and_large_answers_are_left_to_the_route(client, monkeypatch
     assert not ask(client, "/vectors", body)[1]
 
 
-def test_the_event_loop_does_not_answer(client, monkeypatch):
-    threads = []
+@pytest.fixture
+def noted(monkeypatch):
+    """The thread of each answer before routing, and the request that its messages would name."""
+    found = []
     answer = VectorAnswers._answer
 
     def note(*arguments):
-        threads.append(threading.current_thread())
+        found.append((threading.current_thread(), request_id.get()))
         return answer(*arguments)
 
     monkeypatch.setattr(VectorAnswers, "_answer", note)
+    return found
+
+
+def test_the_event_loop_does_not_answer(client, noted):
     for _ in range(3):
         ask(client, "/vectors", {"words": ["car"], "encoding": "base64"})
-    [thread] = set(threads)
+    [thread] = {thread for thread, _ in noted}
     assert thread.name.startswith("vector-answers")
 
 
@@ -332,19 +333,11 @@ def test_a_cancelled_question_has_its_route(client, monkeypatch):
         assert len(client.app.state.vector_thread._under_way) == 1
 
 
-def test_messages_carry_the_id_of_their_request(client, monkeypatch):
-    known = []
-    answer = VectorAnswers._answer
-
-    def note(*arguments):
-        known.append(request_id.get())
-        return answer(*arguments)
-
-    monkeypatch.setattr(VectorAnswers, "_answer", note)
+def test_messages_carry_the_id_of_their_request(client, noted):
     for number in range(3):
         body = {"words": ["car"], "encoding": "base64"}
         client.request("POST", "/vectors", json=body, headers={"x-request-id": f"job-{number}"})
-    assert known == ["job-0", "job-1", "job-2"]
+    assert [known for _, known in noted] == ["job-0", "job-1", "job-2"]
 
 
 def test_the_thread_ends_with_the_application(plain_root, version):
