@@ -98,14 +98,14 @@ def spare_neighbours(work: Any, ids: int, first: int, step: int, rows: int) -> A
             while hits and k < work.negatives:
                 if hits & 1:
                     at = i * work.groups * LANES + k
-                    loss -= spare_pairs(work, read_int32(ids, k), here, low, high, at)
+                    loss += spare_pairs(work, read_int32(ids, k), here, low, high, at)
                 hits, k = hits >> 1, k + 1
     return loss * work.negative_weight
 
 
 @compiled
 def spare_pairs(work: Any, word: int, here: int, low: int, high: int, at: int) -> float:
-    """Take back from the gradient `at` the share of the pairs of word `here` whose other word is `word`. Returns -loss."""
+    """Take back from the gradient `at` the share of the pairs of word `here` whose other word is `word`. Returns their loss."""
     taken = np.float32(0)
     for j in range(low, high):
         if j != here and read_int32(work.words, j) == word:
@@ -113,7 +113,7 @@ def spare_pairs(work: Any, word: int, here: int, low: int, high: int, at: int) -
     gradient, share = read_float(work.scores, at), taken / read_float(work.weights, here)
     sigmoid = np.float64(gradient / read_float(work.factors, here))
     write_float(work.scores, at, gradient * (np.float32(1) - share))
-    return taken / np.float64(work.window) * math.log(max(1.0 - sigmoid, 1e-8))
+    return -taken / np.float64(work.window) * math.log(max(1.0 - sigmoid, 1e-8))
 
 
 @compiled
