@@ -87,6 +87,42 @@ def test_multiply_lanes_sets_rows_to_a_product(rows_of, dim):
 
 
 @settings(deadline=None)
+@given(count=st.integers(1, 40), vectors=st.integers(1, 9))
+def test_dot_with_rows_is_a_product_with_every_row(count, vectors):
+    rng = np.random.default_rng(count)
+    left, others, out = table(rng, 1, vectors), table(rng, count, vectors), np.ones(count + 16, np.float32)
+    of = np.append(row_addresses(others), np.full(12, left.ctypes.data))
+    rows.dot_with_rows(left.ctypes.data, of.ctypes.data, count, out.ctypes.data, vectors)
+    np.testing.assert_allclose(out[:count], others @ left[0], rtol=1e-4, atol=1e-4)
+    assert out[-1] == 1, "more than fifteen lanes beyond the last were written"
+
+
+@pytest.mark.parametrize("count", range(1, 17))
+def test_sums_across_rows_leave_a_lane_for_each_row_and_zeros(count):
+    @njit
+    def dot_rows(vectors, left, others, out):
+        lanes.dot_rows(count, vectors, left, others, out)
+
+    rng = np.random.default_rng(count)
+    left, others, out = table(rng, 1, 3), table(rng, count, 3), np.ones(16, np.float32)
+    of = row_addresses(others)
+    dot_rows(3, left.ctypes.data, of.ctypes.data, out.ctypes.data)
+    np.testing.assert_allclose(out[:count], others @ left[0], rtol=1e-4, atol=1e-4)
+    assert not out[count:].any()
+
+
+@njit
+def clear_row(vectors, row):
+    lanes.clear_row(vectors, row)
+
+
+def test_clear_row_clears_one_row():
+    rows_of = table(np.random.default_rng(0), 3, 2)
+    clear_row(2, rows_of[1].ctypes.data)
+    assert rows_of.any(axis=1).tolist() == [True, False, True]
+
+
+@settings(deadline=None)
 @given(count=st.integers(1, 300), window=st.integers(1, 12), vectors=st.integers(1, 9), keep=st.booleans())
 def test_window_sums_cost_the_same_and_say_the_same_as_summing_each_window(count, window, vectors, keep):
     rng = np.random.default_rng(count)

@@ -16,7 +16,14 @@ from trainer.engines.compiling import compiled
 from trainer.engines.lanes import dot_row, scale_row, sigmoid_row
 from trainer.engines.lines import sum_lines
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
-from trainer.engines.products import add_negative_errors, negatives_loss, score_negatives, update_negatives
+from trainer.engines.products import (
+    add_negative_errors,
+    negatives_loss,
+    prefetch_rows,
+    score_negatives,
+    update_negatives,
+)
+from trainer.engines.tables import BLOCK
 
 
 @compiled
@@ -39,15 +46,19 @@ def return_errors(work: Any, lines: int, count: int) -> None:
 
 
 @compiled
-def train_cbow_block(work: Any, ids: int, first: int, rows: int, rate: np.float32, measured: bool) -> float:
+def train_cbow_block(
+    work: Any, ids: int, count: int, first: int, rows: int, rate: np.float32, measured: bool
+) -> float:
     """One block: hidden vectors in ``work.summed``, errors into ``work.gathered``, output rows updated. Returns the loss.
 
-    `ids` is the address of the negatives. The loss (nats, summed) is worked out only where `measured`.
+    `ids` is the address of the negatives, `count` the words of the chunk. The loss (nats, summed) is worked out only where `measured`.
     """
     states, errors, targets = work.summed_rows + 8 * first, work.gathered_rows + 8 * first, work.target_rows
     for i in range(rows):
         target = work.outputs + read_int32(work.words, first + i) * work.row_bytes
         write_int64(targets, i, target)
+        ahead = first + BLOCK + i
+        prefetch_rows(work, work.outputs, work.words, ahead, min(ahead + 1, count))
         dot_row(work.vectors, target, read_int64(states, i), work.positives + 4 * i)
         write_float(work.positives, i, -read_float(work.positives, i))
         write_float(work.factors, first + i, -rate * work.negative_weight)
@@ -63,9 +74,10 @@ def train_cbow_block(work: Any, ids: int, first: int, rows: int, rate: np.float3
             0, work.vectors, read_float(work.positives, i), read_int64(targets, i), read_int64(errors, i)
         )
     add_negative_errors(work, errors, rows)
-    update_negatives(work, states, rows)
+    update_negatives(work, ids, states, rows)
     for i in range(rows):
         scale_row(
             1, work.vectors, read_float(work.positives, i), read_int64(states, i), read_int64(targets, i)
         )
+        prefetch_rows(work, work.inputs, work.words_ahead, first + i, first + i + 1)
     return loss

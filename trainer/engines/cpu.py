@@ -18,7 +18,7 @@ from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
 from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
-from trainer.engines.skipgram import band_vectors, near_lanes
+from trainer.engines.skipgram import near_lanes, rows_around
 from trainer.engines.tables import CHUNK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.ngram_rows import NgramRows
@@ -163,27 +163,27 @@ class CpuLearner:
 
     def _new_workspace(self) -> Workspace:
         settings, shared = self.settings, self.settings.shared_negatives
-        near = near_lanes(settings.window)
+        near, around = near_lanes(settings.window), rows_around(settings.window)
         constants = {
             "inputs": self._inputs.ctypes.data,
             "outputs": self._outputs.ctypes.data,
             "negative_ids": self._negatives.ctypes.data,
             "negative_room": len(self._negatives) - 2 * (shared + LANES),
             "skipgram": int(settings.model == "skipgram"),
-            "band_vectors": band_vectors(settings.window),
         }
         subwords = None if self._subwords is None else (self._subwords.starts, self._subwords.rows)
         for kind, lists in (("path", self._paths), ("subword", subwords)):
             starts, rows = (0, 0) if lists is None else (lists[0].ctypes.data, lists[1].ctypes.data)
             constants |= {f"{kind}_starts": starts, f"{kind}_rows": rows}
         if self._paths is not None:
-            near = int(np.diff(self._paths[0]).max())
+            near = around = int(np.diff(self._paths[0]).max())
         rates = {"negative_weight": settings.negatives / shared, "context_rate": settings.context_gradient}
         return Workspace(
             dim=settings.dim,
             negatives=shared,
             window=settings.window,
             near=near,
+            around=around,
             chunk=self.chunk,
             constants=constants,
             rates=rates,

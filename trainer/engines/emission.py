@@ -93,6 +93,29 @@ def turn(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
+def add_across(builder: Any, rows: list[Any]) -> Any:
+    """The sum of every row's lanes: a lane for each of at most sixteen rows, zeros after them.
+
+    Each pair of rows becomes one, half of its lanes from either, folded: four times over, by shuffles that are cheap everywhere.
+    """
+    index = ir.VectorType(ir.IntType(32), LANES)
+    pairs, quads, firsts = [0, LANES, 1, LANES + 1], [0, 1, LANES, LANES + 1], [0, 1, 4, 5]
+    folds = [  # lanes of the first half, and how far the second lies behind
+        ([4 * quad + lane for quad in range(4) for lane in pairs], 2),
+        ([4 * quad + lane for quad in range(4) for lane in quads], 2),
+        ([4 * quad + lane for quad in firsts for lane in range(4)], 8),
+        ([8 * pair + lane for pair in range(4) for lane in range(4)], 4),
+    ]
+    for lanes, apart in folds:
+        low, high = ir.Constant(index, lanes), ir.Constant(index, [lane + apart for lane in lanes])
+        rows = [*rows, constant(0.0)] if len(rows) % 2 else rows
+        rows = [
+            builder.fadd(builder.shuffle_vector(x, y, low), builder.shuffle_vector(x, y, high))
+            for x, y in zip(rows[::2], rows[1::2], strict=True)
+        ]
+    return rows[0]
+
+
 def accumulator(builder: Any) -> Any:
     """A stack slot of lanes, set to zero here; LLVM turns it into a register."""
     slot = cgutils.alloca_once(builder, LANE)

@@ -26,6 +26,7 @@ from trainer.engines.emission import (
     LANES,
     ROW_BYTES,
     accumulator,
+    add_across,
     call,
     cgutils,
     constant,
@@ -45,6 +46,7 @@ TILE_ROWS, TILE_VECTORS = (
     (4, 4) if HAS_32_WIDE_REGISTERS else (2, 3)
 )  # accumulators, some registers left over
 SCORE_ROWS = 16 if HAS_32_WIDE_REGISTERS else 4
+DOTS = 12 if HAS_32_WIDE_REGISTERS else 4  # dot products at once
 
 
 @kernel
@@ -130,6 +132,13 @@ def scale_row(b: Any, keep: int, vectors: Any, factor: float, source: Any, out: 
 
 
 @kernel
+def clear_row(b: Any, vectors: Any, out: Any) -> None:
+    """``out = 0``."""
+    with cgutils.for_range(b, vectors) as loop:
+        store(b, constant(0.0), offset(b, out, loop.index, ROW_BYTES))
+
+
+@kernel
 def dot_row(b: Any, vectors: Any, left: Any, right: Any, out: Any) -> None:
     """``out[0] = sum(left * right)``."""
     total = accumulator(b)
@@ -139,6 +148,19 @@ def dot_row(b: Any, vectors: Any, left: Any, right: Any, out: Any) -> None:
     start = ir.Constant(FLOAT, -0.0)
     value = call(b, "llvm.vector.reduce.fadd.v16f32", FLOAT, [start, b.load(total)], ("reassoc",))
     b.store(value, b.inttoptr(out, FLOAT.as_pointer()))
+
+
+@kernel
+def dot_rows(b: Any, count: int, vectors: Any, left: Any, rows: Any, out: Any) -> None:
+    """``out[k] = sum(left * rows[k])`` for `count` rows, at most sixteen, named at `rows`; sixteen lanes are written."""
+    totals = [accumulator(b) for _ in range(count)]
+    with cgutils.for_range(b, vectors) as loop:
+        at = offset(b, INT(0), loop.index, ROW_BYTES)
+        here = load(b, b.add(left, at))
+        for k in range(count):
+            there = load(b, b.add(scalar(b, offset(b, rows, k, 8), INT), at))
+            b.store(multiply_add(b, here, there, b.load(totals[k])), totals[k])
+    store(b, add_across(b, [b.load(total) for total in totals]), out)
 
 
 @kernel

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from trainer.engines.compiling import compiled
-from trainer.engines.lanes import prefetch_row, scale_row
+from trainer.engines.lanes import clear_row, prefetch_row, scale_row
 from trainer.engines.memory import read_int32, read_int64, write_float, write_int64
 from trainer.engines.rows import sum_windows
 
@@ -73,6 +73,6 @@ def add_rows(work: Any, count: int, source: int, out: int) -> None:
 
 @compiled
 def clear_rows(work: Any, count: int, rows: int) -> None:
-    """Set the first `count` rows of a buffer to zero."""
-    for i in range(count * work.row_bytes // 4):
-        write_float(rows, i, np.float32(0))
+    """Set `count` rows to zero, the first at the address `rows`."""
+    for i in range(count):
+        clear_row(work.vectors, rows + i * work.row_bytes)

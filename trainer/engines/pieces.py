@@ -11,7 +11,6 @@ from trainer.engines.compiling import compiled
 from trainer.engines.hierarchy import train_path_block
 from trainer.engines.lines import add_rows, clear_rows, gather_rows, lay_out_lines
 from trainer.engines.memory import read_float
-from trainer.engines.products import prefetch_rows
 from trainer.engines.sampling import fill_chunk, mix, piece_key
 from trainer.engines.skipgram import train_near, train_negatives
 from trainer.engines.subwords import gather_means, scatter_means
@@ -25,8 +24,6 @@ def train_windows(work: Any, count: Any, blocks: Any, rate: np.float32) -> float
     """Skip-gram's true pairs of one chunk. Returns the loss of the blocks that are measured."""
     loss = 0.0
     for first in range(np.int64(0), count, np.int64(BLOCK)):
-        ahead = first + BLOCK + work.window
-        prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
         rows, measured = min(np.int64(BLOCK), count - first), blocks % LOSS_EVERY == 0
         loss += train_near(work, count, first, rows, rate, measured)
         blocks += 1
@@ -60,13 +57,10 @@ def train_chunk(
             if cursor >= work.negative_room:
                 cursor = np.int64(0)
             ids = work.negative_ids + 4 * cursor
-            prefetch_rows(work, work.outputs, ids, work.negatives, 2 * work.negatives)
             if work.skipgram:
                 part = train_negatives(work, ids, count, first // BLOCK, step, rate, measured)
             else:
-                ahead = first + BLOCK
-                prefetch_rows(work, work.outputs, work.words, ahead, min(count, ahead + BLOCK))
-                part = train_cbow_block(work, ids, first, rows, rate, measured)
+                part = train_cbow_block(work, ids, count, first, rows, rate, measured)
             cursor += work.negatives
         if measured:
             loss += part
@@ -104,12 +98,19 @@ def train_span(
     key = piece_key(seed, piece)
     cursor = np.int64(mix(key) % np.uint64(max(work.negative_room, 1)))
     line = np.int64(np.searchsorted(line_starts, start, side="right")) - 1
-    position, blocks = start, np.int64(0)
+    at, position, blocks = start, start, np.int64(0)
     examples, loss = 0.0, 0.0
-    while position < stop:
-        rate = np.float32(first_rate + (last_rate - first_rate) * (position - start) / (stop - start))
-        count, lines, position, line = fill_chunk(
-            token_ids, line_starts, keep, position, stop, line, key, words, ends
+    more, more_lines, position, line = fill_chunk(
+        token_ids, line_starts, keep, position, stop, line, key, words[1], ends[1]
+    )
+    while more:
+        rate = np.float32(first_rate + (last_rate - first_rate) * (at - start) / (stop - start))
+        count, lines, at = more, more_lines, position
+        words[0, :count] = words[1, :count]
+        ends[0, :lines] = ends[1, :lines]
+        words[1] = 0
+        more, more_lines, position, line = fill_chunk(
+            token_ids, line_starts, keep, position, stop, line, key, words[1], ends[1]
         )
         cursor, more_examples, more_loss = train_chunk(work, count, lines, cursor, blocks, rate)
         examples += more_examples

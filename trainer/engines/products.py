@@ -14,14 +14,17 @@ import numpy as np
 
 from trainer.engines.compiling import compiled
 from trainer.engines.emission import LANES, ROW_BYTES
-from trainer.engines.lanes import prefetch_row, sigmoid_row
+from trainer.engines.lanes import TILE_ROWS, prefetch_row, sigmoid_row
 from trainer.engines.memory import read_float, read_int32, read_int64, write_int64
 from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
 
 
 @compiled
 def prefetch_rows(work: Any, table: int, ids: int, start: int, stop: int) -> None:
-    """Ask for the rows of ``ids[start:stop]``."""
+    """Ask for the rows of ``ids[start:stop]``: a few at a time, among products.
+
+    More requests than a core can have open hold up all that follows; few are served while it multiplies.
+    """
     for i in range(start, stop):
         prefetch_row(work.vectors, table + read_int32(ids, i) * work.row_bytes)
 
@@ -68,10 +71,16 @@ def add_negative_errors(work: Any, errors: int, rows: int) -> None:
 
 
 @compiled
-def update_negatives(work: Any, states: int, rows: int) -> None:
-    """``negative_k += sum_i scores[i, k] state_i``; `states` is the address of row addresses."""
+def update_negatives(work: Any, ids: int, states: int, rows: int) -> None:
+    """``negative_k += sum_i scores[i, k] state_i``; `states` is the address of row addresses.
+
+    Meanwhile it asks for the rows of the next block's negatives, which follow at `ids`.
+    """
     stride = work.groups * ROW_BYTES
-    multiply_rows(work.scores, 4, stride, work.negative_rows, work.negatives, states, rows, work.vectors)
+    for k in range(np.int64(0), work.negatives, np.int64(TILE_ROWS)):
+        some, a = min(np.int64(TILE_ROWS), work.negatives - k), work.scores + 4 * k
+        prefetch_rows(work, work.outputs, ids, work.negatives + k, work.negatives + k + some)
+        multiply_rows(a, 4, stride, work.negative_rows + 8 * k, some, states, rows, work.vectors)
 
 
 @compiled

@@ -10,9 +10,11 @@ import numpy as np
 from trainer.engines.compiling import compiled
 from trainer.engines.emission import LANES, ROW_BYTES
 from trainer.engines.lanes import (
+    DOTS,
     SCORE_ROWS,
     TILE_ROWS,
     TILE_VECTORS,
+    dot_rows,
     multiply_tile,
     transpose_tile,
     window_panel,
@@ -81,6 +83,19 @@ def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: i
     while i < rows:
         multiply_tile(0, 1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, at)
         i += 1
+
+
+@compiled
+def dot_with_rows(left: int, rows: int, count: int, out: int, vectors: int) -> None:
+    """``out[k] = left · rows[k]`` for `count` rows; up to fifteen more lanes of out are written, up to eleven more rows read."""
+    k = np.int64(0)
+    while k < count:
+        if DOTS > 4 and count - k > 4:
+            dot_rows(DOTS, vectors, left, rows + 8 * k, out + 4 * k)
+            k += DOTS
+        else:
+            dot_rows(4, vectors, left, rows + 8 * k, out + 4 * k)
+            k += 4
 
 
 @compiled

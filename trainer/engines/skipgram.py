@@ -15,48 +15,31 @@ from typing import Any
 import numpy as np
 
 from trainer.engines.compiling import compiled
-from trainer.engines.emission import LANES, ROW_BYTES
+from trainer.engines.emission import LANES
 from trainer.engines.lanes import band_row, match_lanes
+from trainer.engines.lines import clear_rows
 from trainer.engines.memory import read_float, read_int32, read_int64, write_float, write_int64
 from trainer.engines.products import (
     add_negative_errors,
     negatives_loss,
+    prefetch_rows,
     score_negatives,
     update_negatives,
 )
-from trainer.engines.rows import multiply_lanes, multiply_rows, transpose_rows
+from trainer.engines.rows import dot_with_rows, multiply_rows
 from trainer.engines.tables import BLOCK
 
-BAND = 4  # rows whose bands are multiplied together
+BAND = 4  # rows whose windows are multiplied together
 
 
 def near_lanes(window: int) -> int:
-    """The lanes that the scores of a block of rows take, one for each word around and what the last band is wider."""
-    return max(BLOCK + 2 * window, BLOCK - BAND + LANES * band_vectors(window))
+    """The lanes that a row's scores take: one for each word of its window, then zeros for the others of its band."""
+    return 2 * window + BAND
 
 
-def band_vectors(window: int) -> int:
-    """The sixteens of lanes that `BAND` rows from a multiple of it on are scored with.
-
-    Their windows reach `BAND` + 2 window lanes; up to `BAND` - 1 more let the updates, which go by `BAND` lanes from a
-    multiple of it, find every score that they read written.
-    """
-    return -(-(BAND + 2 * window + 2 * window % BAND) // LANES)
-
-
-@compiled
-def score_bands(work: Any, states: int, rows: int) -> None:
-    """``near[i, lane] = state_i · near_row_lane`` for the lanes around each row: only a band of the product is needed."""
-    stride = work.spans * ROW_BYTES
-    for span in range(work.spans):
-        out = read_int64(work.near_turned_rows, 0) + span * ROW_BYTES
-        transpose_rows(work.near_rows + 8 * LANES * span, out, stride, work.vectors)
-    for i in range(np.int64(0), rows, np.int64(BAND)):
-        some, out = min(np.int64(BAND), rows - i), work.near_score_rows + 8 * i
-        for vector in range(work.band_vectors):
-            at = 4 * i + vector * ROW_BYTES
-            a = states + i * work.row_bytes
-            multiply_lanes(a, work.row_bytes, out, some, work.near_turned_rows, work.dim, at)
+def rows_around(window: int) -> int:
+    """The rows that are named for a block: the words around, and as many more as a product may read."""
+    return BLOCK + 2 * window + LANES
 
 
 @compiled
@@ -65,17 +48,16 @@ def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: boo
     window, stride = work.window, work.spans * LANES
     loss, share = 0.0, rate / np.float32(window)
     for i in range(rows):
-        row, here, center = work.near + 4 * i * stride, first + i, i + window
-        low = max(read_int64(work.line_starts, here), here - window) - first + window
-        high = min(read_int64(work.line_ends, here), here + window + 1) - first + window
-        start = i - i % BAND
-        for vector in range(work.band_vectors):
-            lane = start + vector * LANES
-            band_row(share, center, window, low, high, lane, row + 4 * lane)
+        row, here = work.near + 4 * i * stride, first + i
+        start = here - window
+        low = max(read_int64(work.line_starts, here) - start, np.int64(0))
+        high = min(read_int64(work.line_ends, here) - start, 2 * window + 1)
+        for lane in range(np.int64(0), stride, np.int64(LANES)):
+            band_row(share, window, window, low, high, lane, row + 4 * lane)
         if measured:
             for lane in range(low, high):
-                weight = np.float32(window + 1 - abs(lane - center))
-                if lane != center:
+                weight = np.float32(window + 1 - abs(lane - window))
+                if lane != window:
                     missed = np.float64(read_float(row, lane) / (share * weight))  # 1 - sigmoid
                     loss -= weight / window * math.log(max(1.0 - missed, 1e-8))
     return loss
@@ -124,28 +106,29 @@ def train_near(work: Any, count: int, first: int, rows: int, rate: np.float32, m
     """
     window, stride = work.window, work.spans * LANES
     states, errors = work.gathered_rows + 8 * first, work.summed_rows + 8 * first
-    for lane in range(stride):
-        j = first - window + lane
+    for k in range(work.around):
+        j = first - window + k
         inside = 0 <= j < min(count, first + rows + window)
         row = work.outputs + read_int32(work.words, j) * work.row_bytes if inside else work.zeros
-        write_int64(work.near_rows, lane, row)
-    score_bands(work, read_int64(states, 0), rows)
+        write_int64(work.near_rows, k, row)
+    for i in range(rows):
+        around, out = work.near_rows + 8 * i, work.near + 4 * i * stride
+        j = first + i + BLOCK + window
+        prefetch_rows(work, work.outputs, work.words, j, min(j + 1, count))
+        dot_with_rows(read_int64(states, i), around, 2 * window + 1, out, work.vectors)
     loss = weigh_near(work, first, rows, rate, measured)
-    for i in range(rows * work.row_bytes // 4):
-        write_float(read_int64(errors, 0), i, np.float32(0))
-    for i in range(
-        np.int64(0), rows, np.int64(BAND)
-    ):  # rows i .. i + BAND reach lanes i .. i + BAND + 2 window
-        some = min(np.int64(BAND), rows - i)
-        a, items = work.near + 4 * (i * stride + i), work.near_rows + 8 * i
-        multiply_rows(a, 4 * stride, 4, errors + 8 * i, some, items, some + 2 * window, work.vectors)
-    for lane in range(np.int64(0), rows + 2 * window, np.int64(BAND)):
-        some = min(np.int64(BAND), rows + 2 * window - lane)
-        low, high = max(lane - 2 * window, np.int64(0)), min(lane + some, rows)
-        a = work.near + 4 * (low * stride + lane)
-        multiply_rows(
-            a, 4, 4 * stride, work.near_rows + 8 * lane, some, states + 8 * low, high - low, work.vectors
-        )
+    clear_rows(work, rows, read_int64(errors, 0))
+    slant = 4 * (stride - 1)  # from a word in one row's window to the same word in the next one's
+    for i in range(np.int64(0), rows, np.int64(BAND)):  # rows i .. i + BAND reach i .. i + BAND + 2 window
+        some, a = min(np.int64(BAND), rows - i), work.near + 4 * i * stride
+        items = work.near_rows + 8 * i
+        multiply_rows(a, slant, 4, errors + 8 * i, some, items, some + 2 * window, work.vectors)
+    for k in range(np.int64(0), rows + 2 * window, np.int64(BAND)):
+        j = first + k
+        prefetch_rows(work, work.inputs, work.words_ahead, j, min(j + BAND, count, first + BLOCK))
+        low, high = max(k - 2 * window, np.int64(0)), min(k + BAND, rows)
+        a, out = work.near + 4 * k + low * slant, work.near_rows + 8 * k
+        multiply_rows(a, 4, slant, out, BAND, states + 8 * low, high - low, work.vectors)
     return loss
 
 
@@ -167,5 +150,5 @@ def train_negatives(
     loss = negatives_loss(work, first, step, rows, rate) if measured else 0.0
     spared = spare_neighbours(work, ids, first, step, rows)
     add_negative_errors(work, work.apart_errors, rows)
-    update_negatives(work, work.apart_states, rows)
+    update_negatives(work, ids, work.apart_states, rows)
     return loss - spared if measured else loss

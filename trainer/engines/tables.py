@@ -51,20 +51,21 @@ class Workspace:
         negatives: int,
         window: int,
         near: int,
+        around: int,
         chunk: int,
         constants: dict[str, int],
         rates: dict[str, float],
     ) -> None:
-        """`near` is how many rows beside the negatives a state can meet: the words around a block, or a path; `chunk` how many words it takes at once."""
+        """`near` is how many rows beside the negatives a state can meet: the words around it, or a path; `around` how many such rows are named at once; `chunk` how many words it takes at once."""
         zeros = aligned_zeros(1, dim)
         width = zeros.shape[1]
         groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
         gathered, summed = aligned_zeros(chunk, dim), aligned_zeros(chunk, dim)
-        turned, near_turned = aligned_zeros(width, LANES), aligned_zeros(width, spans * LANES)
-        scores, near_scores = aligned_zeros(depth, groups * LANES), aligned_zeros(depth, spans * LANES)
-        words = np.zeros(chunk + LANES, np.int32)
-        self.words = words[:chunk]  # ids of a chunk
-        self.ends = np.zeros(chunk, np.int64)  # ends of its lines
+        turned, scores = aligned_zeros(width, LANES), aligned_zeros(depth, groups * LANES)
+        near_scores = aligned_zeros(depth + 1, spans * LANES)[:depth]  # a product may write beyond the last
+        words = np.zeros((2, chunk + LANES), np.int32)
+        self.words = words[:, :chunk]  # ids of a chunk, and of the next
+        self.ends = np.zeros((2, chunk), np.int64)  # ends of their lines
         self.buffers: dict[str, NDArray[Any]] = {
             "zeros": zeros,  # [1, W] "no word here"
             "gathered": gathered,  # [chunk, W]
@@ -80,23 +81,23 @@ class Workspace:
             "summed_rows": row_addresses(summed),
             "turned": turned,  # [W, 16] sixteen rows, transposed
             "turned_rows": row_addresses(turned),
-            "near_turned": near_turned,  # [W, near in sixteens] the rows around a block, transposed
-            "near_turned_rows": row_addresses(near_turned),
             "score_rows": lane_addresses(scores),  # [groups, depth]
             "near_score_rows": lane_addresses(near_scores),
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
             "apart_states": np.zeros(BLOCK, np.int64),  # rows of words that stand apart and share negatives
             "apart_errors": np.zeros(BLOCK, np.int64),
-            "near_rows": np.full(spans * LANES, zeros.ctypes.data, np.int64),
+            "near_rows": np.full(max(around, spans * LANES), zeros.ctypes.data, np.int64),
             "input_rows": np.zeros(chunk, np.int64),  # rows of the tables
             "target_rows": np.zeros(chunk, np.int64),
             "around_rows": np.zeros(window + chunk + (chunk // 2 + 1) * (window + 2), np.int64),
-            "words": words,
-            "ends": self.ends,
+            "words": words[0],
+            "words_ahead": words[1],
+            "ends": self.ends[0],
         }
         whole = {name: buffer.ctypes.data for name, buffer in self.buffers.items()}
         whole |= {"dim": dim, "row_bytes": 4 * width, "vectors": width // LANES, "window": window}
-        whole |= {"negatives": negatives, "groups": groups, "spans": spans, "depth": depth, **constants}
+        whole |= {"negatives": negatives, "groups": groups, "spans": spans, "depth": depth, "around": around}
+        whole |= constants
         kinds = [(name, np.int64) for name in whole] + [(name, np.float32) for name in rates]
         self.record = np.array([(*whole.values(), *rates.values())], dtype=kinds)[0]
 
