@@ -16,6 +16,7 @@ from trainer.corpus import Corpus
 from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
+from trainer.engines.mapping import let_go
 from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.skipgram import near_lanes, rows_around
@@ -116,9 +117,13 @@ class CpuLearner:
             parts = [work_off(self._workspaces[0])]
         else:
             parts = list(self._pool.map(work_off, self._workspaces))
-        before = self.words_done
+        before, words = self.words_done, len(self._token_ids)
         self._pieces_done = last
         self.words_done = self._position(last)
+        start = before % max(words, 1)
+        stop = start + self.words_done - before
+        let_go(self._token_ids, start, min(stop, words))
+        let_go(self._token_ids, 0, min(stop - words, words))  # of the next epoch
         examples = round(sum(part[0] for part in parts))
         self._examples += examples
         if self._examples == 0 and self._pieces_done >= self._pieces:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.engines.device import Device
+from trainer.engines.mapping import let_go
 from trainer.engines.sampling import PIECE
 
 LINE_END = np.uint32(1 << 31)
@@ -80,6 +81,7 @@ class TokenFeed:
         start, stop = first * PIECE, min(last * PIECE, len(self._token_ids))
         source = buffer.pinned[: stop - start]
         encode_tokens(self._token_ids, self._line_starts, start=start, stop=stop, out=source)
+        let_go(self._token_ids, start, stop)
         target = buffer.target[: stop - start] if self._whole is None else self._whole[start:stop]
         buffer.copied = self._device.copy(source, target)
         if self._whole is None:
