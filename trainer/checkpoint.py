@@ -31,6 +31,7 @@ from artifact.manifest import check_name
 from artifact.weights import map_tensors, write_tensors
 from trainer.corpus import Corpus
 from trainer.loop import History, Learner
+from trainer.mapped_files import let_go
 
 FORMAT_VERSION = 1
 FOLDER = ".checkpoints"
@@ -218,7 +219,9 @@ def _spread(array: NDArray[Any]) -> bytes:
     digest = hashlib.sha256(str(len(array)).encode())
     blocks = -(-len(array) // _BLOCK_WORDS)
     for block in np.unique(np.linspace(0, blocks - 1, min(blocks, _HASHED_BLOCKS)).astype(int)).tolist():
-        digest.update(np.ascontiguousarray(array[block * _BLOCK_WORDS : (block + 1) * _BLOCK_WORDS]).data)
+        start, stop = block * _BLOCK_WORDS, min((block + 1) * _BLOCK_WORDS, len(array))
+        digest.update(np.ascontiguousarray(array[start:stop]).data)
+        let_go(array, start, stop)
     return digest.digest()
 
 

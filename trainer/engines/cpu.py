@@ -16,12 +16,12 @@ from trainer.corpus import Corpus
 from trainer.engines.emission import LANES
 from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
-from trainer.engines.mapping import let_go
 from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
 from trainer.engines.skipgram import near_lanes, rows_around
 from trainer.engines.tables import CHUNK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
+from trainer.mapped_files import let_go
 from trainer.ngram_rows import NgramRows
 from trainer.recipes import WordVectorSettings
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.engines.device import Device
-from trainer.engines.mapping import let_go
 from trainer.engines.sampling import PIECE
+from trainer.mapped_files import let_go
 
 LINE_END = np.uint32(1 << 31)
 

@@ -4,8 +4,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from artifact.tokenizer import Tokenizer
+from trainer.checkpoint import identify_corpus
+from trainer.corpus import build_corpus
 from trainer.engines.cpu import CpuLearner
-from trainer.engines.mapping import let_go
+from trainer.mapped_files import let_go
 from trainer.recipes import WordVectorSettings
 
 SMAPS = Path("/proc/self/smaps")
@@ -52,3 +55,11 @@ def test_training_holds_no_more_of_a_text_than_a_step_reads(corpus, tmp_path, ep
     while not learner.finished():
         learner.advance()
         assert resident_kib(path) <= 4
+
+
+def test_telling_texts_apart_holds_none_of_them(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("a b c d e\n" * 20_000)
+    corpus = build_corpus([str(text)], tmp_path / "corpus", tokenizer=Tokenizer("whitespace"), min_count=1)
+    assert identify_corpus(corpus) == identify_corpus(corpus)
+    assert resident_kib(tmp_path / "corpus" / "ids.i32") == 0
