@@ -82,7 +82,7 @@ def test_multiply_lanes_sets_rows_to_a_product(rows_of, dim):
     out, items, a = table(rng, rows_of, 1), table(rng, dim, 1), table(rng, rows_of, 4)
     expected = twins.multiply_tile(False, out, a[:, :dim], items)
     to, of = row_addresses(out), row_addresses(items)
-    rows.multiply_lanes(a.ctypes.data, a.strides[0], to.ctypes.data, rows_of, of.ctypes.data, dim, 0)
+    rows.multiply_lanes(a.ctypes.data, a.strides[0], to.ctypes.data, rows_of, of.ctypes.data, dim)
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -140,7 +140,7 @@ def test_window_sums_cost_the_same_and_say_the_same_as_summing_each_window(count
 def test_transpose_rows(vectors):
     rng = np.random.default_rng(1)
     source, out = table(rng, 16, vectors), aligned_zeros(16 * vectors, 16)
-    rows.transpose_rows(row_addresses(source).ctypes.data, out.ctypes.data, out.strides[0], vectors)
+    rows.transpose_rows(row_addresses(source).ctypes.data, out.ctypes.data, vectors)
     np.testing.assert_array_equal(out, source.T)
 
 

@@ -18,7 +18,7 @@ from trainer.engines.hierarchy import tree_paths
 from trainer.engines.kept import compiled_piece
 from trainer.engines.rates import choose_rate, fall
 from trainer.engines.sampling import PIECE, choose_chunk, keep_thresholds, negative_table
-from trainer.engines.skipgram import near_lanes, rows_around
+from trainer.engines.skipgram import near_lanes
 from trainer.engines.tables import CHUNK, Workspace, aligned_zeros, first_inputs
 from trainer.loop import Step
 from trainer.mapped_files import let_go
@@ -122,6 +122,7 @@ class CpuLearner:
         self.words_done = self._position(last)
         start = before % max(words, 1)
         stop = start + self.words_done - before
+        # Only now that no thread reads: a fault maps the pages around it as well.
         let_go(self._token_ids, start, min(stop, words))
         let_go(self._token_ids, 0, min(stop - words, words))  # of the next epoch
         examples = round(sum(part[0] for part in parts))
@@ -168,7 +169,7 @@ class CpuLearner:
 
     def _new_workspace(self) -> Workspace:
         settings, shared = self.settings, self.settings.shared_negatives
-        near, around = near_lanes(settings.window), rows_around(settings.window)
+        near = near_lanes(settings.window)
         constants = {
             "inputs": self._inputs.ctypes.data,
             "outputs": self._outputs.ctypes.data,
@@ -181,14 +182,13 @@ class CpuLearner:
             starts, rows = (0, 0) if lists is None else (lists[0].ctypes.data, lists[1].ctypes.data)
             constants |= {f"{kind}_starts": starts, f"{kind}_rows": rows}
         if self._paths is not None:
-            near = around = int(np.diff(self._paths[0]).max())
+            near = int(np.diff(self._paths[0]).max())
         rates = {"negative_weight": settings.negatives / shared, "context_rate": settings.context_gradient}
         return Workspace(
             dim=settings.dim,
             negatives=shared,
             window=settings.window,
             near=near,
-            around=around,
             chunk=self.chunk,
             constants=constants,
             rates=rates,

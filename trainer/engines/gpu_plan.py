@@ -12,6 +12,7 @@ import numpy as np
 
 from artifact.errors import InputError
 from trainer.engines.programs import Program, join_source
+from trainer.engines.rates import LAST_RATES
 from trainer.engines.sampling import PIECE
 from trainer.recipes import WordVectorSettings
 
@@ -93,7 +94,7 @@ class Plan:
         return split
 
     @property
-    def macros(self) -> Mapping[str, int]:
+    def macros(self) -> Mapping[str, float]:
         """What kernels.cu wants to be told."""
         return {
             "DIM": self.dim,
@@ -104,6 +105,7 @@ class Plan:
             "THREADS": self.threads,
             "SPLIT": self.split,
             "SKIPGRAM": int(self.skipgram),
+            "LAST_RATE": LAST_RATES["skipgram" if self.skipgram else "cbow"],
             "SUBWORDS": int(self.subwords),
             "HALVES": int(self.halves),
             "PIECE": PIECE,

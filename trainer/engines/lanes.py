@@ -164,11 +164,11 @@ def dot_rows(b: Any, count: int, vectors: Any, left: Any, rows: Any, out: Any) -
 
 
 @kernel
-def transpose_tile(b: Any, source: Any, at: Any, out: Any, out_row: Any) -> None:
-    """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``; rows of out are `out_row` bytes apart."""
+def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
+    """Sixteen lanes of sixteen rows, turned: ``out[j, i] = source[i][at + j]``, at in bytes; out is [16, 16]."""
     rows = [load(b, b.add(scalar(b, offset(b, source, i, 8), INT), at)) for i in range(LANES)]
     for j, turned in enumerate(turn(b, rows)):
-        store(b, turned, b.add(out, b.mul(out_row, INT(j))))
+        store(b, turned, out, j)
 
 
 @kernel

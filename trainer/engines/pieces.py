@@ -44,7 +44,6 @@ def train_chunk(
         average_windows(work, lines, count)
     if work.path_starts:  # its errors add up
         clear_rows(work, count, work.summed if work.skipgram else work.gathered)
-    step = (count + BLOCK - 1) // BLOCK  # between words that share negatives in skip-gram
     examples, loss = 0.0, 0.0
     if work.skipgram and not work.path_starts:
         loss += train_windows(work, count, blocks, rate)
@@ -58,7 +57,7 @@ def train_chunk(
                 cursor = np.int64(0)
             ids = work.negative_ids + 4 * cursor
             if work.skipgram:
-                part = train_negatives(work, ids, count, first // BLOCK, step, rate, measured)
+                part = train_negatives(work, ids, count, first // BLOCK, rate, measured)
             else:
                 part = train_cbow_block(work, ids, count, first, rows, rate, measured)
             cursor += work.negatives
@@ -108,7 +107,6 @@ def train_span(
         count, lines, at = more, more_lines, position
         words[0, :count] = words[1, :count]
         ends[0, :lines] = ends[1, :lines]
-        words[1] = 0
         more, more_lines, position, line = fill_chunk(
             token_ids, line_starts, keep, position, stop, line, key, words[1], ends[1]
         )

@@ -39,8 +39,8 @@ def score_rows(
     sixteens of the scores lie at `addresses` ``[groups, depth]``. Sixteen items are turned, so that a score is a lane.
     """
     for group in range(groups):
-        transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), ROW_BYTES, work.vectors)
-        multiply_lanes(states, apart, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim, 0)
+        transpose_rows(items + 8 * LANES * group, read_int64(work.turned_rows, 0), work.vectors)
+        multiply_lanes(states, apart, addresses + 8 * work.depth * group, rows, work.turned_rows, work.dim)
 
 
 @compiled

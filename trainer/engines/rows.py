@@ -68,20 +68,20 @@ def multiply_rows(
 
 
 @compiled
-def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: int, at: int) -> None:
-    """``out[i][at] = sum_k a[i, k] items[k][at]`` for the vector at byte `at` of every row, and contiguous ``a[i]``.
+def multiply_lanes(a: int, a_row: int, out: int, rows: int, items: int, count: int) -> None:
+    """``out[i] = sum_k a[i, k] items[k]`` for rows of one vector, and contiguous ``a[i]``.
 
     A tall tile keeps the multiply-adds busy.
     """
     i = np.int64(0)
     while i + SCORE_ROWS <= rows:
-        multiply_tile(0, SCORE_ROWS, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, at)
+        multiply_tile(0, SCORE_ROWS, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += SCORE_ROWS
     while i + 4 <= rows:
-        multiply_tile(0, 4, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, at)
+        multiply_tile(0, 4, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += 4
     while i < rows:
-        multiply_tile(0, 1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, at)
+        multiply_tile(0, 1, 1, a + i * a_row, a_row, 4, out + 8 * i, items, count, 0)
         i += 1
 
 
@@ -99,10 +99,10 @@ def dot_with_rows(left: int, rows: int, count: int, out: int, vectors: int) -> N
 
 
 @compiled
-def transpose_rows(source: int, out: int, out_row: int, vectors: int) -> None:
-    """Turn sixteen rows: ``out[j, i] = source[i][j]``, out ``[16 * vectors, 16]``, its rows `out_row` bytes apart."""
+def transpose_rows(source: int, out: int, vectors: int) -> None:
+    """Turn sixteen rows: ``out[j, i] = source[i][j]``, out ``[16 * vectors, 16]``."""
     for v in range(vectors):
-        transpose_tile(source, v * ROW_BYTES, out + v * LANES * out_row, out_row)
+        transpose_tile(source, v * ROW_BYTES, out + v * LANES * ROW_BYTES)
 
 
 @compiled

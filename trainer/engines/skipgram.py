@@ -37,11 +37,6 @@ def near_lanes(window: int) -> int:
     return 2 * window + BAND
 
 
-def rows_around(window: int) -> int:
-    """The rows that are named for a block: the words around, and as many more as a product may read."""
-    return BLOCK + 2 * window + LANES
-
-
 @compiled
 def weigh_near(work: Any, first: int, rows: int, rate: np.float32, measured: bool) -> Any:
     """Scores of the words around into gradients ``rate * w_d * (1 - sigmoid)``, 0 outside the window. Returns their loss."""
@@ -133,13 +128,12 @@ def train_near(work: Any, count: int, first: int, rows: int, rate: np.float32, m
 
 
 @compiled
-def train_negatives(
-    work: Any, ids: int, count: int, first: int, step: int, rate: np.float32, measured: bool
-) -> Any:
-    """Words ``first, first + step, ...`` of the chunk, at most sixteen, against the negatives at the address `ids`.
+def train_negatives(work: Any, ids: int, count: int, first: int, rate: np.float32, measured: bool) -> Any:
+    """Word `first` of the chunk's `count` and every one that stands a sixteenth of them further on, against the negatives at `ids`.
 
     Reads and returns as ``train_near`` does, and adds to the errors that it left.
     """
+    step = (count + BLOCK - 1) // BLOCK
     rows, share = (count - first + step - 1) // step, -rate * work.negative_weight / np.float32(work.window)
     for i in range(rows):
         here = first + i * step

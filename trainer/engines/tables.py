@@ -51,14 +51,16 @@ class Workspace:
         negatives: int,
         window: int,
         near: int,
-        around: int,
         chunk: int,
         constants: dict[str, int],
         rates: dict[str, float],
     ) -> None:
-        """`near` is how many rows beside the negatives a state can meet: the words around it, or a path; `around` how many such rows are named at once; `chunk` how many words it takes at once."""
+        """`near` is how many rows beside the negatives a state can meet: the words around it, or a path; `chunk` how many words it takes at once."""
         zeros = aligned_zeros(1, dim)
         width = zeros.shape[1]
+        around = (
+            BLOCK + near + LANES
+        )  # rows named at once: those around a block, or a path, and what a product reads beyond
         groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
         gathered, summed = aligned_zeros(chunk, dim), aligned_zeros(chunk, dim)
         turned, scores = aligned_zeros(width, LANES), aligned_zeros(depth, groups * LANES)
@@ -86,7 +88,7 @@ class Workspace:
             "negative_rows": np.full(groups * LANES, zeros.ctypes.data, np.int64),  # output rows
             "apart_states": np.zeros(BLOCK, np.int64),  # rows of words that stand apart and share negatives
             "apart_errors": np.zeros(BLOCK, np.int64),
-            "near_rows": np.full(max(around, spans * LANES), zeros.ctypes.data, np.int64),
+            "near_rows": np.full(around, zeros.ctypes.data, np.int64),
             "input_rows": np.zeros(chunk, np.int64),  # rows of the tables
             "target_rows": np.zeros(chunk, np.int64),
             "around_rows": np.zeros(window + chunk + (chunk // 2 + 1) * (window + 2), np.int64),

@@ -11,7 +11,6 @@ constexpr int RING = BLOCK + 2 * WINDOW;   // words that a block of targets can 
 constexpr int NEGATIVES4 = (NEGATIVES + 3) / 4 * 4;
 constexpr int NEAR4 = (RING + 3) / 4 * 4;  // lanes of a skip-gram block's band, rounded up
 constexpr int NEGATIVE_PAIRS = (NEGATIVES + 1) / 2;
-constexpr double LAST_RATE = SKIPGRAM ? .1 : 1e-4;  // as in rates.py
 constexpr int NEAR_PAIRS = SKIPGRAM ? WINDOW + 1 : 0;  // pairs of lanes that a pair of words can meet
 constexpr int WARPS = THREADS / 32;
 constexpr int TILE = 4 * THREADS;          // raw words that are looked at together
