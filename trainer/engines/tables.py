@@ -58,9 +58,8 @@ class Workspace:
         """`near` is how many rows beside the negatives a state can meet: the words around it, or a path; `chunk` how many words it takes at once."""
         zeros = aligned_zeros(1, dim)
         width = zeros.shape[1]
-        around = (
-            BLOCK + near + LANES
-        )  # rows named at once: those around a block, or a path, and what a product reads beyond
+        # Rows named at once: those around a block, or a path, and what a product may read beyond.
+        around = BLOCK + near + LANES
         groups, spans, depth = -(-negatives // LANES), -(-near // LANES), max(BLOCK, 2 * window + 1)
         gathered, summed = aligned_zeros(chunk, dim), aligned_zeros(chunk, dim)
         turned, scores = aligned_zeros(width, LANES), aligned_zeros(depth, groups * LANES)
