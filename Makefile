@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: serve test check sample format clean test-gpu test-clients test-peers
+.PHONY: serve test check sample format clean test-gpu test-clients test-peers test-container
 
 # Train on the generated sample text, publish, and serve at http://$(HOST):$(PORT).
 serve: sample
@@ -40,6 +40,12 @@ test-clients: $(VENV)/.clients
 # What is written or computed beside gensim, fastText, model2vec, Arrow, faiss and an S3 that moto plays; none of it skips.
 test-peers: $(VENV)/.peers
 	$(BIN)/python -m pytest -m peers --require-peers
+
+# The images, built and run by Docker, or by podman where no Docker answers; podman is installed where neither is there.
+test-container: $(VENV)/.dev
+	@docker info >/dev/null 2>&1 || command -v podman >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends podman buildah runc netavark debootstrap; }
+	$(BIN)/python -m pytest -m container --require-container -rP tests/container
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -25,6 +25,11 @@ def pytest_addoption(parser):
         "--require-gpu", action="store_true", help="a test that needs a GPU fails where there is none"
     )
     parser.addoption(
+        "--require-container",
+        action="store_true",
+        help="build and run the images; fails where there is no engine",
+    )
+    parser.addoption(
         "--require-peers",
         action="store_true",
         help="a test that needs a library which is not installed fails, not skips",
