@@ -5,7 +5,14 @@ There is no global switch: a :class:`Backend` is an argument of the layers, mode
 
 from __future__ import annotations
 
+import atexit
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -17,6 +24,7 @@ Array: TypeAlias = Any
 """A NumPy or a CuPy array; shapes and units are said where it is used."""
 
 DEVICES = ("auto", "cpu", "gpu")
+CACHE_VARIABLE = "CUPY_CACHE_DIR"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,7 @@ def choose(device: str = "auto") -> Backend:
 
 
 def _cupy_backend() -> Backend:
+    _give_cupy_a_cache()
     try:
         import cupy
     except ImportError:
@@ -84,3 +93,29 @@ def _cupy_backend() -> Backend:
     if count == 0:
         raise InputError("device gpu: CuPy finds no CUDA device; use --device cpu")
     return Backend(xp=cupy, device=f"GPU {name} (CuPy {cupy.__version__})", is_gpu=True)
+
+
+def _give_cupy_a_cache() -> None:
+    """A folder of this process's own for the kernels that CuPy compiles, where it can write to none: else its import fails.
+
+    Raises InputError where there is no room for one either.
+    """
+    if "cupy" in sys.modules or importlib.util.find_spec("cupy") is None:
+        return
+    folder = Path(os.environ.get(CACHE_VARIABLE) or "~/.cupy/kernel_cache")
+    try:
+        folder = folder.expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except (OSError, RuntimeError) as error:  # RuntimeError: of a user who has no home
+        reason = getattr(error, "strerror", None) or error
+    try:
+        own = tempfile.mkdtemp(prefix="wordkin-kernels-")
+    except OSError:
+        raise InputError(
+            f"device gpu: CuPy can keep compiled kernels neither in {folder} ({reason}) nor in a temporary folder: "
+            f"name one in {CACHE_VARIABLE}, or use --device cpu"
+        ) from None
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    os.environ[CACHE_VARIABLE] = own

@@ -1,5 +1,9 @@
 """Several devices, or several workers on one, that train the same tables and meet to put them together."""
 
+from contextlib import nullcontext
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from engines.cpu_compiler import needs_compiler
@@ -221,3 +225,53 @@ def test_workers_on_one_gpu_learn_together(gpu, corpus, subwords):
     units = learner.vectors() / np.linalg.norm(learner.vectors(), axis=1, keepdims=True)
     cosines = units @ units.T
     assert cosines[:10, :10].mean() > cosines[:10, 10:].mean() + 0.2
+
+
+class BrokenNccl:
+    """CuPy's module, of a library that fails when ``fails`` is called."""
+
+    NCCL_FLOAT32, NCCL_SUM = 7, 0
+
+    class NcclError(RuntimeError):
+        pass
+
+    def __init__(self, fails):
+        self.fails, self.open = fails, 0
+        self.NcclCommunicator = SimpleNamespace(initAll=self.make)
+
+    def make(self, numbers):
+        self.fail("initAll")
+        return [SimpleNamespace(allReduce=lambda *_: self.fail("allReduce")) for _ in numbers]
+
+    def fail(self, name):
+        if name == self.fails:
+            raise self.NcclError(name)
+
+    def groupStart(self):  # noqa: N802 - NCCL's name
+        self.open += 1
+
+    def groupEnd(self):  # noqa: N802
+        self.open -= 1
+        self.fail("groupEnd")
+
+
+@pytest.mark.parametrize("fails", ["initAll", "allReduce", "groupEnd", None])
+def test_devices_meet_by_copies_where_nccl_does_not_work(monkeypatch, fails):
+    from trainer.engines import cupy_exchange
+
+    @dataclass
+    class Apart(EmulatedDevice):
+        number: int = 0
+
+        def zeros(self, shape, dtype):
+            return SimpleNamespace(data=SimpleNamespace(ptr=0), size=1)
+
+        def computing(self):
+            return nullcontext(SimpleNamespace(ptr=0))
+
+    nccl = BrokenNccl(fails)
+    monkeypatch.setattr(cupy_exchange, "find_nccl", lambda: nccl)
+    devices = [Apart(None, number=number) for number in range(2)]
+    expected = cupy_exchange.Copies if fails else cupy_exchange.Nccl
+    assert isinstance(cupy_exchange.connect(devices), expected)
+    assert nccl.open == 0

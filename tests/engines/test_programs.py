@@ -4,14 +4,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from artifact.errors import InputError
 from trainer.engines.precompile import compile_program
-from trainer.engines.programs import Program, find_cubin, load_function
+from trainer.engines.programs import Program, compiling, find_cubin, load_function
 
 PROGRAM = Program.from_macros('extern "C" __global__ void run() {}', {"WIDTH": 4})
 
 
 class DriverError(Exception):
     """As the driver's, of a file that it cannot load."""
+
+
+class CompileError(Exception):
+    """As the compiler's."""
 
 
 class Module:
@@ -33,6 +38,7 @@ class Cupy:
         self.cuda = SimpleNamespace(
             Device=lambda: SimpleNamespace(compute_capability=capability),
             driver=SimpleNamespace(CUDADriverError=DriverError),
+            compiler=SimpleNamespace(CompileException=CompileError),
         )
 
     def RawModule(self, **made_of):  # noqa: N802 - CuPy's name
@@ -99,6 +105,23 @@ def test_what_was_not_is_compiled(shipped, monkeypatch):
 def test_a_file_that_cannot_be_loaded_is_compiled_anew(shipped):
     path = shipped("sm_90")
     assert load_function(Cupy("90", broken=[path]), PROGRAM, "run") == ("run", COMPILED)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (CompileError("kernels.cu(3): error: what?\nmore"), r"kernels.cu\(3\): error: what\?"),
+        (CompileError(""), "CompileError"),
+        (DriverError("CUDA_ERROR_NO_BINARY_FOR_GPU"), "CUDA_ERROR_NO_BINARY_FOR_GPU"),
+        (PermissionError(13, "Permission denied", "/var/cache/kernels"), "/var/cache/kernels"),
+        (RuntimeError("Failure finding libnvrtc.so"), "libnvrtc"),
+    ],
+)
+def test_why_a_kernel_cannot_be_compiled_is_one_line(error, reason):
+    said = f"the kernels cannot be compiled for Fake .*{reason}"
+    with pytest.raises(InputError, match=said) as found, compiling(Cupy("90"), "Fake 9000"):
+        raise error
+    assert "\n" not in str(found.value)
 
 
 @pytest.mark.gpu

@@ -18,11 +18,14 @@ PART = 1 << 24  # numbers that are copied together
 
 
 def connect(devices: Sequence[CupyDevice]) -> Exchange:
-    """NCCL where it is there and every device has one worker, which it insists on; else copies."""
+    """NCCL where it is there, works, and every device has one worker, which it insists on; else copies."""
     nccl = find_nccl()
     if nccl is None or len({device.number for device in devices}) < len(devices):
         return Copies(devices)
-    return Nccl(devices, nccl)
+    try:
+        return Nccl(devices, nccl)
+    except nccl.NcclError:  # no shared memory in a container, say, or a library for another driver
+        return Copies(devices)
 
 
 def find_nccl() -> Any:
@@ -42,16 +45,22 @@ class Nccl:
     name = "NCCL"
 
     def __init__(self, devices: Sequence[CupyDevice], nccl: Any) -> None:
+        """Raises the NcclError of a library that cannot work here, which it may notice at its first sum alone."""
         self._devices, self._nccl = devices, nccl
         self._ways = nccl.NcclCommunicator.initAll([device.number for device in devices])
+        self.add_up([device.zeros((1,), np.float32) for device in devices])
 
     def add_up(self, arrays: Sequence[Any]) -> None:
         self._nccl.groupStart()
-        for device, way, array in zip(self._devices, self._ways, arrays, strict=True):
-            with device.computing() as stream:
-                at = array.data.ptr
-                way.allReduce(at, at, array.size, self._nccl.NCCL_FLOAT32, self._nccl.NCCL_SUM, stream.ptr)
-        self._nccl.groupEnd()
+        try:
+            for device, way, array in zip(self._devices, self._ways, arrays, strict=True):
+                with device.computing() as stream:
+                    at = array.data.ptr
+                    way.allReduce(
+                        at, at, array.size, self._nccl.NCCL_FLOAT32, self._nccl.NCCL_SUM, stream.ptr
+                    )
+        finally:
+            self._nccl.groupEnd()
 
 
 class Copies:

@@ -65,11 +65,16 @@ def find_cubin(program: Program, capability: str, folder: Path) -> Path | None:
 
 @contextmanager
 def compiling(cupy: Any, device: str, *, kernels: str = "the kernels") -> Iterator[None]:
-    """Within it, what CuPy raises where a kernel cannot be compiled or loaded becomes an InputError, which names ``device``."""
+    """Within it, what CuPy raises where a kernel cannot be compiled, kept or loaded becomes an InputError, which names ``device``."""
     try:
         yield
-    except (cupy.cuda.compiler.CompileException, cupy.cuda.driver.CUDADriverError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
+    except (
+        cupy.cuda.compiler.CompileException,
+        cupy.cuda.driver.CUDADriverError,
+        OSError,  # of the folder where it keeps kernels
+        RuntimeError,  # of a compiler that is not there
+    ) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise InputError(f"{kernels} cannot be compiled for {device} ({reason}); use --device cpu") from error
 
 

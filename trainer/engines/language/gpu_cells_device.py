@@ -47,7 +47,8 @@ class CupyCellDevice:
         shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
         blocks = {1: int(attributes["MultiProcessorCount"])}
         if generation >= 9:
-            blocks |= {size: size * self._count_clusters(size, shared_bytes) for size in CLUSTERS}
+            with compiling(self._cupy, self.name, kernels="the recurrent kernels"):
+                blocks |= {size: size * self._count_clusters(size, shared_bytes) for size in CLUSTERS}
         self.limits = CellLimits(shared_bytes, {size: count for size, count in blocks.items() if count})
 
     def compile(self, plan: CellPlan) -> Any:
