@@ -59,9 +59,8 @@ class NGrams:
         found: list[tuple[_Order, int]] = []
         for length in range(1, min(self.order - 1, len(context)) + 1):
             node = self._find(context[len(context) - length :])
-            if node is None:
-                break
-            found.append((self._orders[length - 1], node))
+            if node is not None:
+                found.append((self._orders[length - 1], node))
         scale = 1.0
         rows: list[tuple[NDArray[Any], NDArray[np.float32]]] = []
         for order, node in reversed(found):

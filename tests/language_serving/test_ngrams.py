@@ -179,3 +179,23 @@ def test_tensors_survive_the_disk_and_lies_are_refused(tmp_path):
     refused(
         "not finite", order2_probabilities=tensors["order2.probabilities"] * np.float32(np.nan), late=True
     )
+
+
+def test_a_context_whose_end_was_never_seen_alone_counts_in_a_text_as_in_a_question():
+    """Other programs may leave out the two words 1 2 and keep the three words 0 1 2."""
+    words = {2: [(0, 1), (2, 3)], 3: [(0, 2)], 4: [(0, 3)]}  # (node before, word)
+    tensors = {"unigram": np.full(4, 0.25, np.float32)}
+    contexts = 4
+    for order, found in words.items():
+        after = np.bincount([node for node, _ in found], minlength=contexts)
+        tensors[f"order{order}.words"] = np.array([word for _, word in found], np.uint16)
+        tensors[f"order{order}.probabilities"] = np.full(len(found), 0.5, np.float32)
+        tensors[f"order{order}.starts"] = np.cumsum([0, *after]).astype(np.uint32)
+        tensors[f"order{order}.backoffs"] = np.where(after, 0.5, 1).astype(np.float32)
+        contexts = len(found)
+    model = NGrams(tensors)
+    model.check()
+    stream = np.array([0, 1, 2, 3], np.int32)
+    scores = model.score(stream)
+    np.testing.assert_allclose(scores, [model.predict(stream[:i])[stream[i]] for i in range(4)])
+    np.testing.assert_allclose(scores, [0.25, 0.625, 0.625, 0.8125])
