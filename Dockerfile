@@ -25,7 +25,8 @@ RUN pip wheel --no-cache-dir --wheel-dir /wheels ".[train]"
 
 FROM sources AS trainer-cuda-wheels
 ARG CUPY=14.2.0
-RUN pip wheel --no-cache-dir --wheel-dir /wheels ".[train,cuda,remote]" "cupy-cuda12x[ctk]==${CUPY}" "gcsfs>=2024.12"
+RUN pip wheel --no-cache-dir --wheel-dir /wheels \
+    ".[train,cuda,remote]" "cupy-cuda12x[ctk]==${CUPY}" "nvidia-nccl-cu12>=2.18,<3" "gcsfs>=2024.12"
 
 # --- base: Python, a user without rights, and the store ------------------------------------------------------------
 FROM ${PYTHON} AS base
@@ -61,9 +62,12 @@ RUN apt-get update \
     && groupadd --gid 10001 wordkin \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/cache/wordkin --shell /usr/sbin/nologin wordkin \
     && install --directory --owner=10001 --group=10001 /store \
-    && install --directory --mode=1777 /var/cache/wordkin
-# The cache is anyone's, so that docker run --user works.
-ENV PATH=/opt/wordkin/bin:$PATH \
+    && install --directory --mode=1777 /var/cache/wordkin \
+    && rm -rf /usr/local/cuda-*/compat
+# The cache is anyone's, so that docker run --user works. CuPy's CUDA runs with every driver of CUDA 12 or newer, not only with
+# those that the base asks for, and needs no driver's library but the host's.
+ENV NVIDIA_REQUIRE_CUDA="cuda>=12.0" \
+    PATH=/opt/wordkin/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONSAFEPATH=1 \

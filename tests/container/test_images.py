@@ -142,6 +142,19 @@ def test_kernels_are_compiled_for_the_usual_gpus(engine, images):
     assert (all_there, all_compiled) == ("True", "True")
 
 
+def test_nccl_is_there_for_several_gpus(engine, images):
+    code = "from trainer.engines.cupy_exchange import find_nccl; print(find_nccl().get_version())"
+    python = ("run", "--rm", "--entrypoint", "python", images("trainer-cuda"), "-c", code)
+    assert int(engine(*python).stdout) >= 21800
+
+
+def test_compiled_kernels_need_no_place(engine, images, here):
+    options = ("--read-only", "--env", "CUPY_CACHE_DIR=/nowhere")
+    code = "import trainer.backend as b; b._give_cupy_a_cache(); import cupy; print(cupy.__version__)"
+    python = ("--entrypoint", "python", *options)
+    assert here.run(images("trainer-cuda"), "-c", code, options=python).stdout.startswith("14.")
+
+
 def test_a_container_that_is_stopped_goes_on(engine, images, here):
     options = ("--user", here.user, *here.mounts, "--env", "WORDKIN_RESUME=auto")
     job = (
