@@ -7,6 +7,11 @@ counting, compiling or saving (fastText's include counting: it cannot be asked t
 token of the text, times epochs. All three read the same tokens, and all vectors are judged by the same code.
 The folder given with --eval holds questions-words.txt, wordsim353.tsv and simlex999.txt; what is missing is left out.
 A recipe changes our settings alone.
+
+    python bench/words.py --text enwiki.txt --eval evaluation-sets/ --device gpu --systems wordkin wordkin-cpu
+
+stands our engine for GPUs beside the one for CPUs, and what others have published of theirs below. --device is of `wordkin` alone.
+bench/gpu.py measures it on texts that keep a GPU busy for seconds.
 """
 
 from __future__ import annotations
@@ -28,6 +33,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 COMMAND = [sys.executable, "-m", "trainer"]
 GENSIM_RATES = {"cbow": 0.05, "skipgram": 0.025}
 SIMILARITY_SETS = ("wordsim353.tsv", "simlex999.txt")
+PUBLISHED = (
+    ("CBOW in Numba-CUDA, D=300, one T4 or A100", 5.2),
+    ("BlazingText, CBOW, D=100, eight K80 (Gupta and Khare 2017)", 42.5),
+)
+"""What others say of GPUs, in M words/s."""
 
 
 def main() -> None:
@@ -39,7 +49,8 @@ def main() -> None:
         for repeat in range(options.repeats):
             for system in options.systems:
                 seed = 1 + repeat % options.seeds
-                result = RUNS[system](options, corpus if system == "wordkin" else text, folder, seed)
+                source = corpus if system.startswith("wordkin") else text
+                result = RUNS[system](options, source, folder, seed)
                 result |= judge(result.pop("embedding"), options.eval)
                 runs[system].append(result)
                 print(json.dumps({"system": system, "repeat": repeat, "seed": seed, **result}), flush=True)
@@ -50,7 +61,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--text", type=Path, required=True)
     parser.add_argument("--eval", type=Path, help="folder of evaluation sets")
-    parser.add_argument("--systems", nargs="+", choices=RUNS, default=list(RUNS))
+    parser.add_argument("--systems", nargs="+", choices=RUNS, default=["wordkin", "gensim", "fasttext"])
     parser.add_argument("--model", choices=("cbow", "skipgram"), default="cbow")
     parser.add_argument(
         "--loss", choices=("negative-sampling", "hierarchical-softmax"), default="negative-sampling"
@@ -70,7 +81,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seeds", type=int, default=3, help="repeats take these many seeds in turn")
     parser.add_argument("--recipe", help="of ours, in place of these settings")
-    parser.add_argument("--device", default="cpu", help="of ours")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="of wordkin")
     options = parser.parse_args()
     if options.subwords:
         options.systems = [system for system in options.systems if system != "gensim"]
@@ -107,7 +118,9 @@ def run_command(*arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_wordkin(options: argparse.Namespace, corpus: Path, folder: Path, seed: int) -> dict[str, Any]:
+def run_wordkin(
+    options: argparse.Namespace, corpus: Path, folder: Path, seed: int, *, device: str | None = None
+) -> dict[str, Any]:
     from artifact.store import Store
 
     shared = [
@@ -116,7 +129,7 @@ def run_wordkin(options: argparse.Namespace, corpus: Path, folder: Path, seed: i
         "--store",
         folder / "store",
         "--device",
-        options.device,
+        device or options.device,
         "--threads",
         options.threads,
     ]
@@ -286,6 +299,8 @@ def print_table(runs: dict[str, list[dict[str, Any]]], options: argparse.Namespa
     print("\n| " + " | ".join(head) + " |\n|" + "---|" * len(head))
     for row in rows:
         print("| " + " | ".join(row) + " |")
+    if options.device == "gpu":
+        print("published by others: " + "; ".join(f"{what}: {speed} M words/s" for what, speed in PUBLISHED))
     if "wordkin" in runs:
         for system in runs:
             if system != "wordkin":
@@ -299,6 +314,7 @@ def print_table(runs: dict[str, list[dict[str, Any]]], options: argparse.Namespa
 
 RUNS = {
     "wordkin": run_wordkin,
+    "wordkin-cpu": lambda *rest: run_wordkin(*rest, device="cpu"),
     "gensim": lambda *rest: run_other("gensim", *rest),
     "fasttext": lambda *rest: run_other("fasttext", *rest),
 }
