@@ -142,7 +142,7 @@ inline unsigned lanes_value(unsigned lane) { return exchanged[thread.x / 32 * 32
 inline void start_threads(int threads) {
     fibers = std::vector<Fiber>(threads);
     whole = Barrier{threads};
-    warps.assign((threads + 31) / 32, Barrier{32});
+    warps.assign((threads + 31) / 32, Barrier{min(threads, 32)});
     exchanged.assign(threads, 0);
     for (Fiber& fiber : fibers) {
         getcontext(&fiber.context);
@@ -223,8 +223,8 @@ inline float __shfl_xor_sync(unsigned, float value, int lanes) {
 inline unsigned __ballot_sync(unsigned, bool value) {
     emulated::exchanged[threadIdx.x] = value;
     __syncwarp();
-    unsigned all = 0;
-    for (unsigned lane = 0; lane < 32; ++lane) all |= emulated::lanes_value(lane) << lane;
+    unsigned all = 0, lanes = min<size_t>(emulated::fibers.size(), 32);
+    for (unsigned lane = 0; lane < lanes; ++lane) all |= emulated::lanes_value(lane) << lane;
     __syncwarp();
     return all;
 }

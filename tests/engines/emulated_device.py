@@ -44,7 +44,8 @@ class Exchange:
 
 
 class Kernel:
-    def __init__(self, plan, folder, *, flags=(), order=0, capacity=4):
+    def __init__(self, plan, folder, *, flags=(), order=0, capacity=4, together=False):
+        flags = (*flags, "-DTOGETHER") if together else flags
         self._library = build(HERE / "emulator.cpp", SOURCE, plan.macros, folder, flags=flags)
         self.shared_bytes = self._library.shared_bytes()
         self.capacity = capacity
@@ -73,12 +74,21 @@ class EmulatedDevice:
     order: int = 0
     """Seed of the order in which threads run between barriers; 0: as they are numbered."""
     capacity: int = 4
+    together: bool = False
+    """Whether thread blocks run at once, taking turns at their barriers, and not one after the other."""
     flags: tuple = ()
     launches: list = field(default_factory=list)
     """The number of thread blocks of each."""
 
     def compile(self, plan):
-        return Kernel(plan, self.folder, flags=self.flags, order=self.order, capacity=self.capacity)
+        return Kernel(
+            plan,
+            self.folder,
+            flags=self.flags,
+            order=self.order,
+            capacity=self.capacity,
+            together=self.together,
+        )
 
     def zeros(self, shape, dtype):
         return np.zeros(shape, dtype)

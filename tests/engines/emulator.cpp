@@ -1,5 +1,11 @@
-// The kernels, run on the CPU. Called by emulated_device.py.
+// The kernels, run on the CPU; with TOGETHER, all thread blocks at once. Called by emulated_device.py.
+#ifdef TOGETHER
+#include "grid_on_cpu.h"
+#define RUN emulated::run_together
+#else
 #include "cuda_on_cpu.h"
+#define RUN emulated::run_grid
+#endif
 
 #include "kernels.cu"
 
@@ -13,7 +19,7 @@ extern "C" int emulate(int grid, unsigned order, Cell* inputs, Cell* outputs, co
                        long long negative_room, uint64 seed, long long first_piece, long long last_piece, long long pieces,
                        long long words, double learning_rate, double total_words, float negative_weight,
                        float context_gradient, int* queue, double* measured) {
-    return emulated::run_grid(grid, THREADS, SHARED_BYTES, order, [&] {
+    return RUN(grid, THREADS, SHARED_BYTES, order, [&] {
         train_pieces(inputs, outputs, tokens, first_word, row_starts, rows, keep, input_rates, output_rates, damped, negatives,
                      negative_room, seed,
                      first_piece, last_piece, pieces, words, learning_rate, total_words, negative_weight,

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,7 +32,7 @@ KINDS = [
 ]
 
 
-def compare(device, lines, seed, **options):
+def compare(device, lines, seed, *, threads=None, **options):
     """One piece by one thread block, from random tables, against the plain models in float64."""
     corpus = make_corpus(lines, 12)
     learner = GpuLearner(
@@ -42,6 +43,7 @@ def compare(device, lines, seed, **options):
     arrays = {name: rng.normal(0, 0.5, table.shape).astype(np.float32) for name, table in arrays.items()}
     learner.restore(arrays, values)
     plain = DeviceSpecification(learner, corpus)
+    learner.plan = replace(learner.plan, threads=threads or learner.plan.threads)
     learner.warm_up()
     worker = learner.workers[0]
     worker.damp(
@@ -75,6 +77,15 @@ def describe(options):
 )
 def test_a_piece_of_training_is_what_the_plain_models_compute(folder, options, lines, seed, order):
     compare(EmulatedDevice(folder, order=order), lines, seed, **options)
+
+
+@needs_compiler
+@pytest.mark.parametrize("options", [KINDS[1], KINDS[5]], ids=describe)
+def test_a_thread_block_of_one_thread_computes_the_same(folder, options):
+    """As bench/thread_blocks.py runs them."""
+    rng = np.random.default_rng(4)
+    lines = [rng.integers(-1, 12, size).tolist() for size in rng.integers(1, 400, 12)]
+    compare(EmulatedDevice(folder, together=True), lines, 4, threads=1, **options)
 
 
 def compare_halves(device, **options):

@@ -1,5 +1,7 @@
 """GpuLearner from ids to vectors, on a device made of NumPy arrays and fibers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from engines.cpu_compiler import needs_compiler
@@ -28,6 +30,14 @@ def test_words_of_a_topic_end_up_closer_and_the_loss_is_no_worse(folder, corpus,
     assert max(device.launches) > 1
 
 
+@needs_compiler
+@pytest.mark.parametrize("model", ["cbow", "skipgram"])
+def test_thread_blocks_that_run_at_once_learn_as_well(folder, corpus, model, monkeypatch):
+    device = EmulatedDevice(folder, capacity=5, together=True, order=6)
+    learn_topics(device, corpus, model, monkeypatch, threads=1)
+    assert max(device.launches) > 1
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("model", ["cbow", "skipgram"])
 def test_a_gpu_learns_the_topics_too(gpu, corpus, model, monkeypatch):
@@ -49,7 +59,7 @@ def test_a_gpu_learns_the_same_from_a_text_that_passes_through(gpu, corpus, monk
     np.testing.assert_allclose(*found, atol=1e-5)  # additions may arrive in another order
 
 
-def learn_topics(device, corpus, model, monkeypatch):
+def learn_topics(device, corpus, model, monkeypatch, *, threads=128):
     # With chunks of one size both measure the same blocks.
     monkeypatch.setitem(USUAL_CHUNKS, model, CHUNK)
     options = WordVectorSettings(
@@ -63,6 +73,7 @@ def learn_topics(device, corpus, model, monkeypatch):
         shared_negatives=8,
     )
     learner, cpu = GpuLearner(corpus, options, device), CpuLearner(corpus, options)
+    learner.plan = replace(learner.plan, threads=threads)
     steps, on_cpu = train(learner), train(cpu)
     assert sum(step.words for step in steps) == learner.total_words == learner.words_done == 2 * 36000
     assert sum(step.examples for step in steps) == pytest.approx(

@@ -38,7 +38,7 @@ class Plan:
     """Whether the tables hold float16."""
     block: int = BLOCKS[0]
     threads: int = 128
-    """A multiple of 32."""
+    """A multiple of 32; or 1, where a CPU plays the GPU."""
     resident: int = 1
     """Thread blocks that a multiprocessor is to have room for."""
 

@@ -11,7 +11,7 @@
 // a share of each update (staleness.py).
 //
 // Compiled for one setting at a time (gpu_plan.py): DIM, WINDOW, NEGATIVES (shared by a block), BLOCK (targets, a multiple of
-// 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32), SPLIT (lanes that share a score, a power
+// 4), CHUNK (kept words that are laid out together), THREADS (a multiple of 32; or 1), SPLIT (lanes that share a score, a power
 // of two up to 32), SKIPGRAM, SUBWORDS and HALVES (0 or 1), LAST_RATE (of the first), PIECE (raw words), RESIDENT
 // (thread blocks that a multiprocessor is to have room for).
 

@@ -49,13 +49,13 @@ __device__ void average_windows(Work& work, int first, int count) {
 // The scores against their own words, whose rows lie in the ring of errors.
 __device__ float score_targets(Work& work, int first, int rows, float rate) {
     float loss = 0.f;
-    int lane = threadIdx.x % 32;
-    for (int i = threadIdx.x / 32; i < BLOCK; i += WARPS) {
+    int lane = threadIdx.x % WARP;
+    for (int i = threadIdx.x / WARP; i < BLOCK; i += WARPS) {
         float sum = 0.f;
         if (i < rows)
-            for (int column = lane; column < COLUMNS; column += 32)
+            for (int column = lane; column < COLUMNS; column += WARP)
                 sum = dot4(work.states[i * STRIDE + column], work.errors[(first + i) % RING * STRIDE + column], sum);
-        for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(ALL, sum, step);
+        for (int step = WARP / 2; step > 0; step /= 2) sum += __shfl_xor_sync(ALL, sum, step);
         if (lane == 0) {
             float probability = sigmoid(sum);
             work.scores->targets[i] = i < rows ? rate * (1.f - probability) : 0.f;

@@ -12,7 +12,8 @@ constexpr int NEGATIVES4 = (NEGATIVES + 3) / 4 * 4;
 constexpr int NEAR4 = (RING + 3) / 4 * 4;  // lanes of a skip-gram block's band, rounded up
 constexpr int NEGATIVE_PAIRS = (NEGATIVES + 1) / 2;
 constexpr int NEAR_PAIRS = SKIPGRAM ? WINDOW + 1 : 0;  // pairs of lanes that a pair of words can meet
-constexpr int WARPS = THREADS / 32;
+constexpr int WARP = THREADS < 32 ? THREADS : 32;  // fewer threads than a warp are for the CPU alone
+constexpr int WARPS = THREADS / WARP;
 constexpr int TILE = 4 * THREADS;          // raw words that are looked at together
 constexpr int LOSS_EVERY = 16;             // blocks of which one is measured
 constexpr uint32 LINE_END = 0x80000000u;   // this bit of a token marks the last one of its line; the others are id + 1
@@ -20,7 +21,7 @@ constexpr uint32 ALL = 0xFFFFFFFFu;
 constexpr uint64 STEP = 0x9E3779B97F4A7C15ull;
 constexpr float LEAST = 1e-8f;             // probability in a loss
 
-static_assert(BLOCK % 4 == 0 && THREADS % 32 == 0 && 32 % SPLIT == 0 && CHUNK < 65536, "see kernels.cu");
+static_assert(BLOCK % 4 == 0 && THREADS % WARP == 0 && WARP % SPLIT == 0 && CHUNK < 65536, "see kernels.cu");
 
 // What a thread block keeps in shared memory beside the rows.
 struct Notes {

@@ -23,7 +23,7 @@ __device__ void sift_tile(const Task& task, Notes& notes, uint64 key, long long 
 // A line of one word has no context and is dropped.
 __device__ int close_line(Notes& notes, int start, int count) {
     if (count - start < 2) return start;
-    for (int i = start + threadIdx.x; i < count; i += 32) {
+    for (int i = start + threadIdx.x; i < count; i += WARP) {
         notes.line_starts[i] = start;
         notes.line_ends[i] = count;
     }
@@ -38,11 +38,11 @@ __device__ void fill_chunk(const Task& task, Notes& notes, uint64 key, long long
     while (true) {
         sift_tile(task, notes, key, position, stop);
         __syncthreads();
-        if (threadIdx.x < 32) {
+        if (threadIdx.x < WARP) {
             bool done = false;
             int size = static_cast<int>(stop - position < TILE ? stop - position : TILE), next = 0;
             while (next < size && !done) {
-                int some = size - next < 32 ? size - next : 32;
+                int some = size - next < WARP ? size - next : WARP;
                 uint32 token = lane < some ? notes.tokens[next + lane] : 0;
                 uint32 kept = __ballot_sync(ALL, (token & ~LINE_END) != 0), ends = __ballot_sync(ALL, token >= LINE_END);
                 int from = 0;  // in this group of up to 32 words
