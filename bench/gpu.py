@@ -44,8 +44,11 @@ def main() -> None:
         staleness.MOST_LOST = dict.fromkeys(staleness.MOST_LOST, options.most_lost)
     if options.in_flight:
         staleness.IN_FLIGHT = dict.fromkeys(staleness.IN_FLIGHT, tuple(options.in_flight))
-    runs = itertools.product(options.models, options.dims, options.blocks, options.workers, options.seeds)
-    for model, dim, blocks, workers, seed in runs:
+    runs = itertools.product(
+        *(options.models, options.dims, options.shared_negatives, options.blocks, options.workers),
+        options.seeds,
+    )
+    for model, dim, shared, blocks, workers, seed in runs:
         settings = WordVectorSettings(
             model=model,
             dim=dim,
@@ -53,6 +56,7 @@ def main() -> None:
             epochs=options.epochs,
             seed=seed,
             threads=1,
+            shared_negatives=shared,
             subwords=options.subwords,
             table_dtype=options.table_dtype,
         )
@@ -70,6 +74,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--blocks", nargs="+", type=int, default=[0])
+    parser.add_argument("--shared-negatives", nargs="+", type=int, default=[None])
     parser.add_argument("--most-lost", type=float, help="instead of staleness.MOST_LOST")
     parser.add_argument(
         "--in-flight", type=float, nargs=2, help="instead of staleness.IN_FLIGHT: inputs, outputs"
@@ -144,6 +149,7 @@ def measure(
     result = {
         "model": settings.model,
         "dim": settings.dim,
+        "shared_negatives": learner.plan.negatives,
         "seed": settings.seed,
         "vocabulary": len(corpus.counts),
         "words": learner.total_words,

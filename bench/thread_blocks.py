@@ -58,7 +58,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--eval", type=Path, required=True)
     parser.add_argument("--models", nargs="+", default=["cbow", "skipgram"])
-    parser.add_argument("--shared-negatives", nargs="+", type=int, default=[16])
+    parser.add_argument("--shared-negatives", nargs="+", type=int, default=[None])
     parser.add_argument("--seeds", nargs="+", type=int, default=[1])
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=5)
@@ -88,7 +88,7 @@ def measure(
     return {
         "model": settings.model,
         "dim": settings.dim,
-        "shared_negatives": settings.shared_negatives,
+        "shared_negatives": learner.plan.negatives,
         "seed": settings.seed,
         "blocks": learner.workers[0].blocks,
         "seconds": round(time.perf_counter() - started, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from artifact.errors import InputError
 from trainer.corpus import Corpus
@@ -50,6 +50,13 @@ class Choice:
 
     engine: Engine
     device: str
+
+    def settle(self, settings: WordVectorSettings) -> WordVectorSettings:
+        """``settings`` with what they leave to the engine."""
+        shared = settings.shared_negatives
+        if "shared_negatives" in self.engine.own_options:
+            shared = settings.count_shared(on_gpu=self.device == "gpu")
+        return replace(settings, engine=self.engine.name, shared_negatives=shared)
 
     def make_learner(self, corpus: Corpus, settings: WordVectorSettings) -> Learner:
         return self.engine.build(corpus, settings, self.device)

@@ -62,9 +62,9 @@ class WordVectorSettings:
     """Examples that share one update. Plain models only."""
     whole_windows: bool = False
     """Keep every window whole, as the book does; else each is narrowed at random, as in word2vec. Plain models only."""
-    shared_negatives: int = 16
+    shared_negatives: int | None = None
     """Noise words drawn for a block of targets together, weighted so that each target sees ``negatives`` of them.
-    Fast engines only."""
+    None: 16, and 32 for skip-gram on a GPU up to 256 dimensions, where they cost little. Fast engines only."""
     context_gradient: float = 1.0
     """Share of the gradient that the context words of CBOW receive. Fast engines only."""
     table_dtype: str = "float32"
@@ -95,7 +95,8 @@ class WordVectorSettings:
         check_choice("table-dtype", self.table_dtype, TABLE_DTYPES)
         check_range("seed", self.seed, 0, 2**63 - 1)
         check_range("batch-size", self.batch_size, 1, 10_000_000)
-        check_range("shared-negatives", self.shared_negatives, 1, 10_000)
+        if self.shared_negatives is not None:
+            check_range("shared-negatives", self.shared_negatives, 1, 10_000)
         check_range("context-gradient", self.context_gradient, 0.0, 10.0)
         check_range("subsample", self.subsample, 0.0, 1.0)
         check_range("output-weight", self.output_share, -1.0, 1.0)
@@ -117,6 +118,12 @@ class WordVectorSettings:
             return self.output_weight
         mixes = self.model == "cbow" and self.loss == "negative-sampling" and self.subwords is None
         return 1.0 if mixes else 0.0
+
+    def count_shared(self, *, on_gpu: bool) -> int:
+        """``shared_negatives``, or what stands for None."""
+        if self.shared_negatives is not None:
+            return self.shared_negatives
+        return 32 if on_gpu and self.model == "skipgram" and self.dim <= 256 else 16
 
     def to_json(self) -> dict[str, Any]:
         """All settings as JSON values, by field name."""

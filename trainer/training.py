@@ -56,7 +56,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         # From here on the setup says what is really done, nothing "auto" in it.
         setup = replace(
             setup,
-            settings=replace(setup.settings, engine=choice.engine.name),
+            settings=choice.settle(setup.settings),
             device=choice.device,
             tokenizer=corpus.tokenizer.name,
             min_count=corpus.min_count,

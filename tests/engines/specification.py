@@ -63,6 +63,7 @@ class Specification:
         self.learner, self.settings, self.corpus = learner, learner.settings, corpus
         self.keep = keep_thresholds(corpus.counts, self.settings.subsample)
         self.negatives = negative_table(corpus.counts, seed=self.settings.seed)
+        self.shared = learner.settings.count_shared(on_gpu=hasattr(learner, "plan"))
         size = len(corpus.counts)
         made = getattr(learner, "_subwords", None)
         starts, rows = (made.starts, made.rows) if made else (np.arange(size + 1), np.arange(size))
@@ -73,13 +74,13 @@ class Specification:
             tree = HuffmanTree(corpus.counts, backend=BACKEND)
             self.output = HierarchicalSoftmaxLoss(self.outputs, tree=tree, backend=BACKEND)
         else:
-            weight = self.settings.negatives / learner.settings.shared_negatives
+            weight = self.settings.negatives / self.shared
             self.output = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=weight)
             self.true_pairs = NegativeSamplingLoss(self.outputs, backend=BACKEND, negative_weight=0.0)
 
     def train(self, piece):
         """Returns (examples, loss) of the blocks that the engine measures."""
-        learner, corpus, shared = self.learner, self.corpus, self.learner.settings.shared_negatives
+        learner, corpus, shared = self.learner, self.corpus, self.shared
         key, words, ends = (
             np.uint64(piece_key(self.settings.seed, piece)),
             np.zeros(learner.chunk, np.int32),

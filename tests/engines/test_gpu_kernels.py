@@ -24,7 +24,7 @@ KINDS = [
     {"model": "cbow", "dim": 7, "window": 12, "shared_negatives": 5, "negatives": 9},
     {"model": "cbow", "dim": 130, "window": 1, "shared_negatives": 1, "subsample": 0.05},
     {"model": "skipgram", "dim": 16, "window": 3, "shared_negatives": 8},
-    {"model": "skipgram", "dim": 101, "window": 5, "shared_negatives": 16, "subsample": 0.05},
+    {"model": "skipgram", "dim": 101, "window": 5, "subsample": 0.05},
     {"model": "skipgram", "dim": 7, "window": 12, "shared_negatives": 5, "negatives": 9},
     {"model": "skipgram", "dim": 130, "window": 1, "shared_negatives": 1, "subsample": 0.05},
     {"model": "cbow", "dim": 19, "window": 4, "shared_negatives": 6, "subwords": (1, 3), "buckets": 50},

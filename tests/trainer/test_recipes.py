@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from artifact.errors import InputError
+from trainer.capabilities import WORD_VECTOR_ENGINES, Choice
 from trainer.recipes import RECIPES, WordVectorSettings, recipe_options
 
 
@@ -87,3 +88,24 @@ def test_unknown_recipe_and_wrong_model():
 )
 def test_how_much_of_the_output_vectors_is_published(settings, share):
     assert WordVectorSettings(**settings).output_share == share
+
+
+@pytest.mark.parametrize(
+    ("options", "on_cpu", "on_gpu"),
+    [
+        ({}, 16, 16),
+        ({"model": "skipgram"}, 16, 32),
+        ({"model": "skipgram", "dim": 256}, 16, 32),
+        ({"model": "skipgram", "dim": 300}, 16, 16),
+        ({"model": "skipgram", "shared_negatives": 8}, 8, 8),
+    ],
+)
+def test_how_many_negatives_are_shared_hangs_on_the_device(options, on_cpu, on_gpu):
+    settings = WordVectorSettings(**options)
+    assert (settings.count_shared(on_gpu=False), settings.count_shared(on_gpu=True)) == (on_cpu, on_gpu)
+    for device, count in (("cpu", on_cpu), ("gpu", on_gpu)):
+        for engine in WORD_VECTOR_ENGINES:
+            if device in engine.devices:
+                settled = Choice(engine, device).settle(settings)
+                expected = count if engine.name == "fast" else settings.shared_negatives
+                assert (settled.engine, settled.shared_negatives) == (engine.name, expected)

@@ -75,7 +75,11 @@ WORD_VECTOR_OPTIONS = (
     _setting("optimizer", "how gradients are applied, plain engine", choices=OPTIMIZERS),
     _setting("batch-size", "examples for each update, plain engine", positive_number),
     _setting("whole-windows", "do not narrow windows at random, plain engine", switch=True),
-    _setting("shared-negatives", "noise words that a block of targets shares, fast engine", positive_number),
+    _setting(
+        "shared-negatives",
+        "noise words that a block of targets shares, fast engine (default: 16; on a GPU, for skip-gram up to 256 dimensions, 32)",
+        positive_number,
+    ),
     _setting(
         "context-gradient",
         "share of the gradient that CBOW's context words receive, fast engine",

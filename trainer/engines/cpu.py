@@ -168,7 +168,7 @@ class CpuLearner:
         return {"input": self._inputs, "output": self._outputs}
 
     def _new_workspace(self) -> Workspace:
-        settings, shared = self.settings, self.settings.shared_negatives
+        settings, shared = self.settings, self.settings.count_shared(on_gpu=False)
         near = near_lanes(settings.window)
         constants = {
             "inputs": self._inputs.ctypes.data,

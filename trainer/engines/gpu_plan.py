@@ -48,11 +48,12 @@ class Plan:
 
         Raises InputError where none is small enough.
         """
+        negatives = settings.count_shared(on_gpu=True)
         for block in BLOCKS:
             plan = cls(
                 dim=settings.dim,
                 window=settings.window,
-                negatives=settings.shared_negatives,
+                negatives=negatives,
                 chunk=chunk,
                 skipgram=settings.model == "skipgram",
                 subwords=settings.subwords is not None,
@@ -64,7 +65,7 @@ class Plan:
                 fit = shared_bytes // (plan.shared_bytes + RESERVED)
                 return replace(plan, resident=max(1, min(fit, REGISTERS // (LEAST_REGISTERS * plan.threads))))
         raise InputError(
-            f"--dim {settings.dim} with --window {settings.window} and --shared-negatives {settings.shared_negatives} needs "
+            f"--dim {settings.dim} with --window {settings.window} and --shared-negatives {negatives} needs "
             f"{plan.shared_bytes >> 10} KiB of the GPU's shared memory, which has {shared_bytes >> 10}: make one of them "
             "smaller, or use --device cpu"
         )

@@ -49,7 +49,7 @@ class Material:
     @property
     def negative_room(self) -> int:
         """Where reading from the table of negatives starts again."""
-        return max(len(self.negatives) - 2 * (self.settings.shared_negatives + 16), 1)
+        return max(len(self.negatives) - 2 * (self.settings.count_shared(on_gpu=True) + 16), 1)
 
     def table_bytes(self, plan: Plan) -> int:
         """What lies on a device beside the text."""
@@ -122,7 +122,7 @@ class Worker:
             np.int64(words),
             np.float64(material.learning_rate),
             np.float64(words * settings.epochs),
-            np.float32(settings.negatives / settings.shared_negatives),
+            np.float32(settings.negatives / settings.count_shared(on_gpu=True)),
             np.float32(settings.context_gradient),
             self.device.zeros((1,), np.int32),
             measured,
