@@ -44,7 +44,7 @@ test-peers: $(VENV)/.peers
 # The images, built and run by Docker, or by podman where no Docker answers; podman is installed where neither is there.
 test-container: $(VENV)/.dev
 	@docker info >/dev/null 2>&1 || command -v podman >/dev/null || \
-		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends podman buildah runc netavark debootstrap; }
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends podman runc netavark iptables debootstrap; }
 	$(BIN)/python -m pytest -m container --require-container -rP tests/container
 
 format: $(VENV)/.dev
