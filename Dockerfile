@@ -6,8 +6,8 @@
 #   docker build --target trainer-cuda -t wordkin-trainer-cuda .    (docs/gpu.md)
 # All expect the models in /store: docker run -v wordkin-store:/store …
 
-ARG PYTHON=python:3.12-slim-bookworm
-ARG CUDA=nvidia/cuda:12.6.3-base-ubuntu24.04
+ARG PYTHON=docker.io/library/python:3.12-slim-bookworm
+ARG CUDA=docker.io/nvidia/cuda:12.6.3-base-ubuntu24.04
 
 # --- wheels: everything is downloaded and built here, and nothing of this stage is shipped -------------------------
 FROM ${PYTHON} AS sources

@@ -59,8 +59,12 @@ def main():
         for system in arguments.systems:
             run = run_ours if system == "ours" else run_torch
             found = {"system": system, "recipe": arguments.recipe, "hidden": settings.hidden, "seed": seed}
+            best = math.inf
             for epoch in run(settings, size, end_of_line, train, valid, arguments.device):
                 print(json.dumps(found | epoch), flush=True)
+                if settings.optimizer == "asgd" and epoch["valid"] > best:
+                    break  # averaging may begin
+                best = min(best, epoch["valid"])
 
 
 def read_texts(folder):

@@ -4,7 +4,7 @@
 
 --corpus is a folder made by ``python -m trainer corpus``. A thread block is one thread here, and they take turns at their barriers
 in an order that is drawn: each is blind to what the others are about to add, as on the device, of which --capacity says how many
-run there at once. About half a million words a second on a core; a C++ compiler is needed. Each line printed is one JSON object.
+run there at once. About half a million words a second on a core; a C++ compiler and the extra `dev` are needed. Each line printed is one JSON object.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def measure(
 ) -> dict[str, Any]:
     """One training and its scores."""
     flags = ("-O3", "-ffast-math", "-fno-stack-protector")
-    device = EmulatedDevice(folder, limits=H200, order=2 * settings.seed, together=True, flags=flags)
+    device = EmulatedDevice(folder, limits=H200, order=2 * settings.seed or 2, together=True, flags=flags)
     learner = gpu.GpuLearner(corpus, settings, device, blocks=options.blocks, resident=True)
     device.capacity = options.capacity or learner.plan.resident * H200.multiprocessors
     learner.plan = dataclasses.replace(learner.plan, threads=1)

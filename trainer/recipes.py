@@ -64,7 +64,7 @@ class WordVectorSettings:
     """Keep every window whole, as the book does; else each is narrowed at random, as in word2vec. Plain models only."""
     shared_negatives: int | None = None
     """Noise words drawn for a block of targets together, weighted so that each target sees ``negatives`` of them.
-    None: 16, and 32 for skip-gram on a GPU up to 256 dimensions, where they cost little. Fast engines only."""
+    None: 16, and 32 for skip-gram on a GPU up to 128 dimensions, for better vectors. Fast engines only."""
     context_gradient: float = 1.0
     """Share of the gradient that the context words of CBOW receive. Fast engines only."""
     table_dtype: str = "float32"
@@ -123,7 +123,7 @@ class WordVectorSettings:
         """``shared_negatives``, or what stands for None."""
         if self.shared_negatives is not None:
             return self.shared_negatives
-        return 32 if on_gpu and self.model == "skipgram" and self.dim <= 256 else 16
+        return 32 if on_gpu and self.model == "skipgram" and self.dim <= 128 else 16
 
     def to_json(self) -> dict[str, Any]:
         """All settings as JSON values, by field name."""

@@ -77,7 +77,7 @@ def test_a_final_image_has_no_compiler_and_nothing_of_the_sources(stages, name):
 
 def test_the_base_image_is_pinned_to_a_minor_version():
     [image] = re.findall(r"^ARG PYTHON=(.+)$", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
-    assert re.fullmatch(r"python:3\.\d+-slim-\w+", image)
+    assert re.fullmatch(r"docker\.io/library/python:3\.\d+-slim-\w+", image)
 
 
 def test_what_is_copied_exists_and_is_sent_to_the_builder(stages):
@@ -140,7 +140,7 @@ def test_the_environment(stages, name):
 def test_the_image_for_gpus_is_made_of_pinned_parts(stages):
     text = (ROOT / "Dockerfile").read_text()
     [base] = re.findall(r"^ARG CUDA=(.+)$", text, flags=re.MULTILINE)
-    assert re.fullmatch(r"nvidia/cuda:12\.\d+\.\d+-base-ubuntu\d\d\.04", base)
+    assert re.fullmatch(r"docker\.io/nvidia/cuda:12\.\d+\.\d+-base-ubuntu\d\d\.04", base)
     assert re.search(r"^ARG CUPY=\d+\.\d+\.\d+$", text, flags=re.MULTILINE)
     [wheels] = [arguments for keyword, arguments in stages["trainer-cuda-wheels"][1] if keyword == "RUN"]
     assert "cupy-cuda12x[ctk]==${CUPY}" in wheels

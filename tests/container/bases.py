@@ -37,8 +37,11 @@ def named_bases():
 def find_bases(engine, folder):
     """Argument of the build to image: none where the registry gives those of the Dockerfile."""
     wanted = named_bases()
-    if all(engine("pull", image, code=None).returncode == 0 for image in wanted.values()):
-        return {}
+    try:
+        if all(engine("pull", image, code=None).returncode == 0 for image in wanted.values()):
+            return {}
+    except subprocess.TimeoutExpired:
+        pass
     if not shutil.which("debootstrap") or os.geteuid() != 0:
         raise AssertionError(
             f"{', '.join(wanted.values())}: no registry gives them, and debootstrap cannot make others"
@@ -51,15 +54,21 @@ def _make_python(engine, folder):
     image, root = "localhost/wordkin-test/python", folder / "root"
     if engine("image", "inspect", image, code=None).returncode == 0:
         return image
-    sources = Path("/etc/apt/sources.list.d/debian.sources").read_text()
+    listed = Path("/etc/apt/sources.list.d/debian.sources")
+    if not listed.is_file():
+        raise AssertionError(
+            f"no registry gives the bases, and {listed}, from which others are made, is not there"
+        )
+    sources = listed.read_text()
     mirror = re.search(r"^URIs: (\S+)", sources, flags=re.MULTILINE)[1]
     suite = re.search(r"^Suites: (\S+)", sources, flags=re.MULTILINE)[1]
     packages = "ca-certificates,python3-venv,python3-pip"
-    subprocess.run(
-        ["debootstrap", "--variant=minbase", f"--include={packages}", suite, root, mirror],
-        check=True,
-        capture_output=True,
-    )
+    command = ["debootstrap", "--variant=minbase", f"--include={packages}", suite, root, mirror]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    if made.returncode:
+        raise AssertionError(
+            f"debootstrap: exit code {made.returncode}\n{made.stdout[-2000:]}\n{made.stderr[-2000:]}"
+        )
     for way in WAYS:
         if Path("/", way).is_file():
             shutil.copyfile(Path("/", way), root / way)
@@ -68,6 +77,9 @@ def _make_python(engine, folder):
     (root / "usr/bin/python").symlink_to("python3")
     with subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE) as packed:
         engine("import", "-", image, stdin=packed.stdout)
+    if packed.returncode:
+        engine("rmi", image)
+        raise AssertionError(f"tar ended with {packed.returncode}")
     shutil.rmtree(root)
     return image
 

@@ -79,9 +79,8 @@ class Here:
         return ("--volume", f"{self.text}:/data", "--volume", f"{self.store}:/store")
 
     def run(self, image, *words, options=(), code=0):
-        return self.engine(
-            "run", "--rm", "--user", self.user, *self.mounts, *options, image, *words, code=code
-        )
+        who = ("--user", self.user, *self.engine.own_user)
+        return self.engine("run", "--rm", *who, *self.mounts, *options, image, *words, code=code)
 
 
 @pytest.fixture

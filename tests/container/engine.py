@@ -38,6 +38,11 @@ class Engine:
         return done
 
     @property
+    def own_user(self):
+        """What lets a container be started as who starts it: podman without a root counts users anew otherwise."""
+        return ("--userns", "keep-id") if self.program == "podman" and os.geteuid() != 0 else ()
+
+    @property
     def building(self):
         """What ``build`` is told beside what a user tells it."""
         if self.program == "docker":

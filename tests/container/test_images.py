@@ -21,13 +21,16 @@ wanted = {program.filename(gpu.architecture) for gpu in GPUS for program in list
 found = {path.name: path.read_bytes()[:4] for path in folder.iterdir()}
 print(len(wanted), wanted == set(found), set(found.values()) == {b"\\x7fELF"})
 """
-IMPORT = (
-    "import importlib.util as u, sys; sys.exit(sum(u.find_spec(name) is not None for name in sys.argv[1:]))"
-)
+LIST_MODULES = "import pkgutil; print(*(module.name for module in pkgutil.iter_modules()))"
 
 
 def events(done):
     return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def ask(address, **options):
+    """Of this machine, whatever proxies the environment names."""
+    return httpx.get(address, trust_env=False, **options)
 
 
 def find_port():
@@ -46,7 +49,7 @@ def serving(engine, image, *options, words=("--store", "/store")):
         address, until = f"http://{HERE}:{port}", time.monotonic() + 60
         while True:
             try:
-                if httpx.get(f"{address}/health/ready").status_code == 200:
+                if ask(f"{address}/health/ready").status_code == 200:
                     break
             except httpx.TransportError:
                 pass
@@ -63,17 +66,17 @@ def test_an_image_runs_as_a_user_without_rights_and_brings_no_compiler(engine, i
     image = images(target)
     shell = ("run", "--rm", "--entrypoint", "sh", image, "-c")
     assert engine(*shell, "id -u; id -g").stdout.split() == ["10001", "10001"]
-    assert engine(*shell, "command -v gcc cc g++ make", code=None).stdout == ""
+    find = "for name in gcc cc g++ clang make; do command -v $name; done; true"
+    assert engine(*shell, find).stdout == ""
     assert engine(*shell, "touch /usr/bin/x", code=1).stderr
     assert engine("run", "--rm", image, "--help").stdout.startswith("usage:")
 
 
 def test_the_server_has_what_it_needs_and_nothing_of_the_trainer(engine, images):
-    python = ("run", "--rm", "--entrypoint", "python", images("server"), "-c", IMPORT)
-    engine(
-        *python, "trainer.cli", "cupy", "numba", "scipy", code=1
-    )  # the package is there, its needs are not
-    engine(*python, "fastapi", "uvicorn", "numpy", code=3)
+    python = ("run", "--rm", "--entrypoint", "python", images("server"), "-c", LIST_MODULES)
+    found = set(engine(*python).stdout.split())
+    assert {"app", "artifact", "fastapi", "uvicorn", "numpy"} <= found
+    assert found.isdisjoint({"cupy", "numba", "scipy", "matplotlib", "httpx"})
 
 
 @pytest.mark.parametrize("target", ["trainer", "trainer-cuda"])
@@ -84,9 +87,8 @@ def test_the_readmes_job_from_text_to_answers(engine, images, here, target):
     assert [path.name for path in here.store.iterdir() if not path.name.startswith(".")] == ["mine"]
     [listed] = events(here.run(images(target), "list"))
     assert (listed["name"], listed["version"]) == ("mine", published["version"])
-    options = ("--user", here.user, *here.mounts)
-    with serving(engine, images("server"), *options) as (address, container):
-        answer = httpx.get(f"{address}/similar", params={"word": "car", "top": 3}).json()
+    with serving(engine, images("server"), "--volume", f"{here.store}:/store") as (address, container):
+        answer = ask(f"{address}/similar", params={"word": "car", "top": 3}).json()
         assert (answer["model"], answer["version"]) == ("mine", published["version"])
         assert len(answer["results"]) == 3
         engine("exec", container, "python", "-m", "app.health")
@@ -99,7 +101,7 @@ def test_a_language_model_trains_and_answers(engine, images, here):
     words = ("--store", "/store", "--hidden", "16", "--recipe", "sample-lm", "--epochs", "1")
     here.run(images("trainer"), "train", "rnnlm", "/data/corpus.txt", "--name", "next", *words)
     with serving(engine, images("server"), "--user", here.user, *here.mounts) as (address, _):
-        answer = httpx.get(f"{address}/next", params={"text": "the capital of france is"}).json()
+        answer = ask(f"{address}/next", params={"text": "the capital of france is"}).json()
         assert len(answer["results"]) == 10
 
 
@@ -111,7 +113,7 @@ def test_a_volume_needs_no_user(engine, images, text):
         done = engine("run", "--rm", *mounts, images("trainer-cuda"), *job)
         assert events(done)[-1]["store"] == "/store"
         with serving(engine, images("server"), "--volume", f"{volume}:/store", words=()) as (address, _):
-            assert httpx.get(f"{address}/info").status_code == 200
+            assert ask(f"{address}/info").status_code == 200
     finally:
         engine("volume", "rm", "--force", volume)
 
@@ -149,7 +151,7 @@ def test_nccl_is_there_for_several_gpus(engine, images):
 
 
 def test_compiled_kernels_need_no_place(engine, images, here):
-    options = ("--read-only", "--env", "CUPY_CACHE_DIR=/nowhere")
+    options = ("--read-only", "--tmpfs", "/tmp", "--env", "CUPY_CACHE_DIR=/nowhere")
     code = "import trainer.backend as b; b._give_cupy_a_cache(); import cupy; print(cupy.__version__)"
     python = ("--entrypoint", "python", *options)
     assert here.run(images("trainer-cuda"), "-c", code, options=python).stdout.startswith("14.")
@@ -167,7 +169,7 @@ def test_a_container_that_is_stopped_goes_on(engine, images, here):
         "--engine",
         "plain",
         "--epochs",
-        "8",
+        "25",
     )
     container = engine("run", "--detach", *options, images("trainer-cuda"), *job).stdout.strip()
     try:

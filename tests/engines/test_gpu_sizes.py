@@ -35,7 +35,7 @@ def test_rows_behind_the_two_billionth_number_are_found(folder, monkeypatch, mod
         gpu_engine, "first_inputs", lambda rows, *_: np.broadcast_to(np.float32(0), (rows, DIM))
     )
     monkeypatch.setattr(Worker, "fill", lambda *_: None)
-    drawn = np.random.default_rng(4).integers(0, SIZE, 1 << 16, np.int32)
+    drawn = np.random.default_rng(4).choice(np.concatenate([USED, USED[:-1] + 17]), 1 << 16).astype(np.int32)
     monkeypatch.setattr(gpu_engine, "negative_table", lambda *_, **__: drawn)
     device = EmulatedDevice(
         folder, limits=Limits(multiprocessors=2, shared_bytes=227 << 10, free_bytes=1 << 40)

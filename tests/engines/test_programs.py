@@ -15,6 +15,10 @@ class DriverError(Exception):
     """As the driver's, of a file that it cannot load."""
 
 
+class DeviceError(RuntimeError):
+    """As the device's, when a kernel of before went wrong."""
+
+
 class CompileError(Exception):
     """As the compiler's."""
 
@@ -39,6 +43,7 @@ class Cupy:
             Device=lambda: SimpleNamespace(compute_capability=capability),
             driver=SimpleNamespace(CUDADriverError=DriverError),
             compiler=SimpleNamespace(CompileException=CompileError),
+            runtime=SimpleNamespace(CUDARuntimeError=DeviceError),
         )
 
     def RawModule(self, **made_of):  # noqa: N802 - CuPy's name
@@ -122,6 +127,11 @@ def test_why_a_kernel_cannot_be_compiled_is_one_line(error, reason):
     with pytest.raises(InputError, match=said) as found, compiling(Cupy("90"), "Fake 9000"):
         raise error
     assert "\n" not in str(found.value)
+
+
+def test_a_device_that_fails_is_not_blamed_on_the_compiler():
+    with pytest.raises(DeviceError), compiling(Cupy("90"), "Fake 9000"):
+        raise DeviceError
 
 
 @pytest.mark.gpu

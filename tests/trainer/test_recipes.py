@@ -95,8 +95,8 @@ def test_how_much_of_the_output_vectors_is_published(settings, share):
     [
         ({}, 16, 16),
         ({"model": "skipgram"}, 16, 32),
-        ({"model": "skipgram", "dim": 256}, 16, 32),
-        ({"model": "skipgram", "dim": 300}, 16, 16),
+        ({"model": "skipgram", "dim": 128}, 16, 32),
+        ({"model": "skipgram", "dim": 129}, 16, 16),
         ({"model": "skipgram", "shared_negatives": 8}, 8, 8),
     ],
 )

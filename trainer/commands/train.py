@@ -77,7 +77,7 @@ WORD_VECTOR_OPTIONS = (
     _setting("whole-windows", "do not narrow windows at random, plain engine", switch=True),
     _setting(
         "shared-negatives",
-        "noise words that a block of targets shares, fast engine (default: 16; on a GPU, for skip-gram up to 256 dimensions, 32)",
+        "noise words that a block of targets shares, fast engine (default: 16; on a GPU, for skip-gram up to 128 dimensions, 32)",
         positive_number,
     ),
     _setting(

@@ -68,6 +68,8 @@ def compiling(cupy: Any, device: str, *, kernels: str = "the kernels") -> Iterat
     """Within it, what CuPy raises where a kernel cannot be compiled, kept or loaded becomes an InputError, which names ``device``."""
     try:
         yield
+    except cupy.cuda.runtime.CUDARuntimeError:  # the device itself fails
+        raise
     except (
         cupy.cuda.compiler.CompileException,
         cupy.cuda.driver.CUDADriverError,
