@@ -36,6 +36,22 @@ def model(root):
     return Store(root).open("news").language_model()
 
 
+def check_same(found, expected):
+    """Equal but for the rounding of numbers: how a text is divided, and what is computed with it, decides the order of sums."""
+    if isinstance(expected, dict):
+        assert found.keys() == expected.keys()
+        for key, value in expected.items():
+            check_same(found[key], value)
+    elif isinstance(expected, list):
+        assert len(found) == len(expected)
+        for one, other in zip(found, expected, strict=True):
+            check_same(one, other)
+    elif isinstance(expected, float):
+        assert found == pytest.approx(expected, rel=1e-5)
+    else:
+        assert found == expected
+
+
 def test_the_next_words_are_those_of_the_model(client, model):
     answer = client.get("/next", text=TEXT, top=4)
     assert answer.status_code == 200
@@ -50,7 +66,7 @@ def test_the_next_words_are_those_of_the_model(client, model):
     )
     assert body["remaining"] == pytest.approx(remaining, abs=1e-5)
     assert (body["unknown"], body["mixture"]) == ([], True)
-    assert client.post("/next", text=TEXT, top=4).json() == body
+    check_same(client.post("/next", text=TEXT, top=4).json(), body)
 
 
 def test_the_network_can_be_asked_alone(client, model):
@@ -72,7 +88,7 @@ def test_the_same_text_told_in_two_ways_gives_the_same_answer(client):
     whole = client.post("/next", text=long).json()
     client.post("/next", text=" ".join([TEXT] * 199))
     again = client.post("/next", text=long).json()
-    assert again == whole
+    check_same(again, whole)
     for text in (TEXT, f"{TEXT} would", f"{TEXT} would buy"):
         body = client.get("/next", text=text).json()
         assert sum(result["probability"] for result in body["results"]) + body["remaining"] == pytest.approx(
@@ -277,22 +293,6 @@ SEVERAL = {
     "/score": [{"text": TEXT}, {"text": "it said\n", "mixture": False}],
     "/generate": [{"text": TEXT, "max_tokens": 4, "seed": 1}, {"text": "it", "seed": 2, "temperature": 0}],
 }
-
-
-def check_same(found, expected):
-    """Equal but for the rounding of numbers: texts that are computed together are added up in another order."""
-    if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
-        for key, value in expected.items():
-            check_same(found[key], value)
-    elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
-            check_same(one, other)
-    elif isinstance(expected, float):
-        assert found == pytest.approx(expected, rel=1e-5)
-    else:
-        assert found == expected
 
 
 @pytest.mark.parametrize(("path", "queries"), SEVERAL.items(), ids=SEVERAL)
