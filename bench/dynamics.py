@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.backend import numpy_backend
+from bench.language import open_engine
 from trainer.language_batches import cut_blocks, cut_lanes
 from trainer.language_recipes import RECIPES
 from trainer.models.rnnlm import initial_parameters
@@ -79,16 +79,7 @@ def read_texts(folder):
 
 def run_ours(settings, size, end_of_line, train, valid, device):
     """The learner that the command line trains with."""
-    if device == "cpu":
-        from trainer.engines.language.engine import fast_engine
-
-        backend, engine = numpy_backend(), fast_engine(settings.threads)
-    else:
-        from trainer.engines.language.gpu_cupy import CupyLanguageDevice
-        from trainer.engines.language.gpu_engine import gpu_engine
-
-        gpu = CupyLanguageDevice(precision="float32")
-        backend, engine = gpu.backend, gpu_engine(gpu)
+    backend, engine = open_engine(settings.threads, "float32" if device == "gpu" else None)
     learner = RnnlmLearner(
         train, settings, size=size, end_of_line=end_of_line, valid_ids=valid, backend=backend, engine=engine
     )
@@ -97,17 +88,16 @@ def run_ours(settings, size, end_of_line, train, valid, device):
         number, started = len(learner.epochs), time.perf_counter()
         while len(learner.epochs) == number:
             learner.advance()
-        yield describe(learner.epochs[-1], time.perf_counter() - started)
+        epoch = learner.epochs[-1]
+        perplexities = epoch.train_perplexity, epoch.valid_perplexity
+        yield describe(epoch.number, perplexities, rate=epoch.learning_rate, started=started)
 
 
-def describe(epoch, seconds):
-    return {
-        "epoch": epoch.number,
-        "train": round(epoch.train_perplexity, 2),
-        "valid": round(epoch.valid_perplexity, 2),
-        "rate": epoch.learning_rate,
-        "seconds": round(seconds, 1),
-    }
+def describe(number, perplexities, *, rate, started):
+    """What is printed of an epoch that has just ended."""
+    train, valid = (round(value, 2) for value in perplexities)
+    seconds = round(time.perf_counter() - started, 1)
+    return {"epoch": number, "train": train, "valid": valid, "rate": rate, "seconds": seconds}
 
 
 def run_torch(settings, size, end_of_line, train, valid, device):
@@ -145,13 +135,7 @@ def run_torch(settings, size, end_of_line, train, valid, device):
                 for weight in weights:
                     weight.sub_(here * (weight.grad + settings.weight_decay * weight))
         perplexity = read_torch(torch, model, valid, end_of_line, put)
-        yield {
-            "epoch": number,
-            "train": round(math.exp(loss_sum / words), 2),
-            "valid": round(perplexity, 2),
-            "rate": rate,
-            "seconds": round(time.perf_counter() - started, 1),
-        }
+        yield describe(number, (math.exp(loss_sum / words), perplexity), rate=rate, started=started)
         if perplexity < best:
             best = perplexity
         else:

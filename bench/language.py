@@ -51,20 +51,24 @@ def make_words(settings, blocks):
     return (ids % VOCABULARY).astype(np.int32)
 
 
+def open_engine(threads, precision=None):
+    """The backend and the fast engine: of the CPU, or of a GPU where a precision is named."""
+    if precision is None:
+        from trainer.engines.language.engine import fast_engine
+
+        return numpy_backend(), fast_engine(threads)
+    from trainer.engines.language.gpu_cupy import CupyLanguageDevice
+    from trainer.engines.language.gpu_engine import gpu_engine
+
+    device = CupyLanguageDevice(precision=precision)
+    return device.backend, gpu_engine(device)
+
+
 class Ours:
     """The fast engine, on the CPU or on a GPU in some precision."""
 
     def __init__(self, settings, threads, precision=None):
-        if precision is None:
-            from trainer.engines.language.engine import fast_engine
-
-            backend, engine = numpy_backend(), fast_engine(threads)
-        else:
-            from trainer.engines.language.gpu_cupy import CupyLanguageDevice
-            from trainer.engines.language.gpu_engine import gpu_engine
-
-            device = CupyLanguageDevice(precision=precision)
-            backend, engine = device.backend, gpu_engine(device)
+        backend, engine = open_engine(threads, precision)
         self.learner = RnnlmLearner(
             make_words(settings, BLOCKS),
             settings,

@@ -72,6 +72,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--dim", type=int, default=100)
     parser.add_argument("--window", type=int, default=5)
     parser.add_argument("--negatives", type=int, default=5)
+    parser.add_argument("--shared-negatives", type=int, help="of ours")
     parser.add_argument("--subsample", type=float, default=1e-3)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -141,6 +142,8 @@ def run_wordkin(
             settings += ["--negatives", options.negatives]
         if options.subwords:
             settings += ["--subwords", options.subwords]
+        if options.shared_negatives:
+            settings += ["--shared-negatives", options.shared_negatives]
     started = time.perf_counter()
     said = run_command("train", options.model, corpus, *shared, *settings, "--seed", seed)
     whole = time.perf_counter() - started
