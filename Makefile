@@ -6,7 +6,7 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 BIN := $(VENV)/bin
 
-.PHONY: serve test check sample format clean test-gpu test-clients test-peers test-container
+.PHONY: serve test check sample format clean test-gpu test-clients test-peers test-container test-browser
 
 # Train on the generated sample text, publish, and serve at http://$(HOST):$(PORT).
 serve: sample
@@ -47,6 +47,12 @@ test-container: $(VENV)/.dev
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends podman runc netavark iptables debootstrap; }
 	$(BIN)/python -m pytest -m container --require-container -rP tests/container
 
+# The page, in Debian's Chromium or any other Chromium or Chrome that is installed.
+test-browser: $(VENV)/.browser
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-noto-cjk; }
+	$(BIN)/python -m pytest -m browser --require-browser tests/browser
+
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -73,6 +79,10 @@ $(VENV)/.clients: $(VENV)/.dev
 
 $(VENV)/.peers: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --editable '.[dev,peers]'
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable '.[dev,browser]'
 	@touch $@
 
 clean:

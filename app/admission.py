@@ -16,6 +16,7 @@ from app.metrics import Metrics
 
 EXEMPT_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 EXEMPT_FOLDER = "/v2/health/"
+PAGE_FOLDER = "/explorer/"
 MAX_BUCKETS = 65_536
 RETRY_S = 1
 SLOW_DOWN = "slow_down"
@@ -25,6 +26,11 @@ SLOW_DOWN = "slow_down"
 def is_exempt(path: str) -> bool:
     """Whether ``path`` is answered however much there is to do: health and metrics."""
     return path in EXEMPT_PATHS or path.startswith(EXEMPT_FOLDER)
+
+
+def has_no_rate(path: str) -> bool:
+    """Whether requests for ``path`` are not counted: what is exempt, and the page's files, a part of which would be no page."""
+    return is_exempt(path) or path.startswith(PAGE_FOLDER)
 
 
 class Admission:
@@ -106,7 +112,7 @@ class RateLimit:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and not is_exempt(scope["path"]):
+        if scope["type"] == "http" and not has_no_rate(scope["path"]):
             wait_s = self._take(_tell_client(scope))
             if wait_s:
                 seconds = math.ceil(wait_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
 
 FILES_URL = "/docs/files"
@@ -16,7 +16,7 @@ POLICY = (
 
 
 def add_documentation(app: FastAPI) -> None:
-    """Serve Swagger UI under /docs, and lead there from /."""
+    """Serve Swagger UI under /docs."""
     app.mount(FILES_URL, StaticFiles(packages=[("fastapi_offline", "static")]), name="documentation-files")
 
     @app.get("/docs", include_in_schema=False)
@@ -36,7 +36,3 @@ def add_documentation(app: FastAPI) -> None:
         )
         page.headers["content-security-policy"] = POLICY
         return page
-
-    @app.get("/", include_in_schema=False)
-    async def lead_to_documentation(request: Request) -> RedirectResponse:
-        return RedirectResponse(request.scope.get("root_path", "").rstrip("/") + "/docs")

@@ -30,9 +30,9 @@ KEY_BYTES = 32
 MAX_KEY_BYTES = 256
 MAX_FILE_BYTES = 1 << 20
 _SHA256_FORM = re.compile(r"[0-9a-f]{64}\Z")
-# Health is for probes, and the description of the interface holds nothing of the models.
+# Health is for probes; the page and the description of the interface hold nothing of the models.
 OPEN_PATHS = frozenset({"/", "/docs", "/openapi.json", "/health/live", "/health/ready"})
-OPEN_FOLDERS = ("/docs/files/", "/v2/health/")
+OPEN_FOLDERS = ("/docs/files/", "/explorer/", "/v2/health/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from app.catalog import Catalog
 from app.documentation import add_documentation
 from app.draining import Draining
 from app.errors import install_handlers
+from app.explorer import add_explorer
 from app.keys import read_keys
 from app.layers import add_layers
 from app.lone_thread import LoneThread
@@ -87,6 +88,7 @@ def create_app(settings: Settings, *, catalog: Catalog | None = None) -> FastAPI
     ):
         app.include_router(router)
     add_documentation(app)
+    add_explorer(app)
     publish_limits(app, settings)
     add_layers(app, settings)
     return app

@@ -30,6 +30,11 @@ def pytest_addoption(parser):
         help="build and run the images; fails where there is no engine",
     )
     parser.addoption(
+        "--require-browser",
+        action="store_true",
+        help="look at the page with Chromium; fails where there is none",
+    )
+    parser.addoption(
         "--require-peers",
         action="store_true",
         help="a test that needs a library which is not installed fails, not skips",

@@ -98,7 +98,16 @@ def test_a_wrong_key(client, headers):
 
 
 @pytest.mark.parametrize(
-    "path", ["/health/live", "/health/ready", "/docs", "/openapi.json", "/docs/files/swagger-ui.css"]
+    "path",
+    [
+        "/health/live",
+        "/health/ready",
+        "/",
+        "/explorer/main.js",
+        "/docs",
+        "/openapi.json",
+        "/docs/files/swagger-ui.css",
+    ],
 )
 def test_what_needs_no_key(client, path):
     assert client.get(path).status_code == 200
@@ -106,7 +115,8 @@ def test_what_needs_no_key(client, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/health/live/", "/health", "/docs/../models", "/similar", "/v2/models/x/ready", "/docsx"]
+    "path",
+    ["/health/live/", "/health", "/docs/../models", "/similar", "/v2/models/x/ready", "/docsx", "/explorer"],
 )
 def test_nothing_else_is_open(path):
     assert not is_open(path)

@@ -195,10 +195,4 @@ def test_the_documentation_needs_no_internet(client):
             assert not re.search(r"url\(\s*[\"']?(https?:)?//|@import", file.text)
     assert "url: '/openapi.json'" in page.text
     assert '"validatorUrl": null' in page.text
-
-
-def test_the_root_leads_to_the_documentation(client):
-    answer = client.get("/")
-    assert answer.status_code == 307
-    assert answer.headers["location"] == "/docs"
     assert client.get("/redoc").status_code == 404

@@ -91,6 +91,8 @@ def test_the_readmes_job_from_text_to_answers(engine, images, here, target):
         answer = ask(f"{address}/similar", params={"word": "car", "top": 3}).json()
         assert (answer["model"], answer["version"]) == ("mine", published["version"])
         assert len(answer["results"]) == 3
+        assert "explorer/main.js" in ask(f"{address}/").text
+        assert ask(f"{address}/explorer/main.js").headers["content-type"].startswith("text/javascript")
         engine("exec", container, "python", "-m", "app.health")
         engine("stop", "--time", "20", container)
         state = engine("inspect", "--format", "{{.State.ExitCode}}", container).stdout

@@ -1,0 +1,131 @@
+// Completion of words from the vocabulary, as the W3C's pattern for an editable combobox has it.
+
+import { make, makeWord } from "./elements.js";
+
+const WAIT_MS = 120;
+const MOST = 8;
+let count = 0;
+
+/**
+ * A text field that completes words. `span(text, caret)` tells [start, end] of the word that the caret is in (all of the text
+ * unless given), `onenter(text)` is called when the text is meant.
+ */
+export function makeWordField(context, { label, span = (text) => [0, text.length], onenter, placeholder }) {
+  const id = `words-${++count}`;
+  const list = make("ul", {
+    class: "completions",
+    role: "listbox",
+    id,
+    "aria-label": `Words for: ${label}`,
+    hidden: true,
+  });
+  const input = make("input", {
+    id: `${id}-field`,
+    type: "text",
+    role: "combobox",
+    "aria-autocomplete": "list",
+    "aria-controls": id,
+    "aria-expanded": "false",
+    autocomplete: "off",
+    autocapitalize: "none",
+    spellcheck: "false",
+    dir: "auto",
+    placeholder,
+  });
+  let chosen = -1;
+  let timer;
+  let asking = new AbortController();
+
+  function close() {
+    clearTimeout(timer);
+    asking.abort();
+    list.hidden = true;
+    list.replaceChildren();
+    chosen = -1;
+    input.setAttribute("aria-expanded", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
+  function take(word) {
+    const [start, end] = span(input.value, input.selectionStart);
+    input.value = input.value.slice(0, start) + word + input.value.slice(end);
+    input.setSelectionRange(start + word.length, start + word.length);
+    close();
+  }
+
+  function mark(index) {
+    chosen = (index + list.children.length) % list.children.length;
+    [...list.children].forEach((each, i) => each.setAttribute("aria-selected", String(i === chosen)));
+    input.setAttribute("aria-activedescendant", list.children[chosen].id);
+    list.children[chosen].scrollIntoView({ block: "nearest" });
+  }
+
+  async function offer() {
+    const [start, end] = span(input.value, input.selectionStart);
+    const prefix = input.value.slice(start, end);
+    if (!prefix) return close();
+    asking.abort();
+    asking = new AbortController();
+    let results;
+    try {
+      ({ results } = await context.ask("/words", {
+        parameters: { prefix, top: MOST },
+        signal: asking.signal,
+      }));
+    } catch {
+      return close(); // a completion that fails is none; what is asked in earnest says what is wrong
+    }
+    if (document.activeElement !== input) return;
+    chosen = -1;
+    list.replaceChildren(
+      ...results.map(({ word, count: times }, i) =>
+        make(
+          "li",
+          {
+            role: "option",
+            id: `${id}-${i}`,
+            "aria-selected": "false",
+            onpointerdown: (event) => pick(event, word),
+          },
+          makeWord(word),
+          make("span", { class: "number" }, times === null ? "" : times.toLocaleString("en")),
+        ),
+      ),
+    );
+    list.hidden = !results.length;
+    input.setAttribute("aria-expanded", String(results.length > 0));
+  }
+
+  function pick(event, word) {
+    event.preventDefault(); // the field keeps the focus
+    take(word);
+    onenter(input.value);
+  }
+
+  input.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(offer, WAIT_MS);
+  });
+  input.addEventListener("blur", close);
+  input.addEventListener("keydown", (event) => {
+    if (event.isComposing) return;
+    const open = !list.hidden;
+    if (open && event.key === "ArrowDown") mark(chosen + 1);
+    else if (open && event.key === "ArrowUp") mark(chosen < 0 ? -1 : chosen - 1);
+    else if (open && event.key === "Escape") close();
+    else if (event.key === "Enter") {
+      if (chosen >= 0) take(list.children[chosen].firstChild.textContent);
+      close();
+      onenter(input.value);
+    } else return;
+    event.preventDefault();
+  });
+  const name = make("label", { for: input.id }, label);
+  const element = make(
+    "div",
+    { class: "field words" },
+    name,
+    make("span", { class: "combobox" }, input, list),
+  );
+  return { element, input };
+}

@@ -1,0 +1,124 @@
+// Elements of the page. Whatever comes from the server is text, never markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element with properties (`on…`: listeners, `dataset`, else attributes; false and undefined are left out) and children. */
+export function make(tag, properties = {}, ...children) {
+  return dress(document.createElement(tag), properties, children);
+}
+
+export function makeSvg(tag, properties = {}, ...children) {
+  return dress(document.createElementNS(SVG, tag), properties, children);
+}
+
+function dress(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "dataset") Object.assign(element.dataset, value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat().filter((child) => child !== undefined && child !== false));
+  return element;
+}
+
+/** A word of a vocabulary, of any script and direction. */
+export function makeWord(word) {
+  return make("bdi", {}, word);
+}
+
+/** A field with its label. */
+export function makeField(label, field) {
+  return make("label", { class: "field" }, make("span", {}, label), field);
+}
+
+export function makeSelect(options, chosen, onchange, properties = {}) {
+  const select = make("select", { onchange: () => onchange(select.value), ...properties });
+  for (const option of options) {
+    const [value, label] = Array.isArray(option) ? option : [option, option];
+    select.append(make("option", { value, selected: String(value) === String(chosen) }, String(label)));
+  }
+  return select;
+}
+
+/** What went wrong, with words to try in place of those that are not known. */
+export function makeProblem(problem, retry) {
+  const line = make("p", { class: "problem", role: "alert" }, problem.message);
+  if (problem.retryAfter) line.append(` (again in ${problem.retryAfter} s)`);
+  if (problem.suggestions?.length && retry) {
+    line.append(" — did you mean ");
+    problem.suggestions.forEach((word, i) => {
+      if (i) line.append(", ");
+      line.append(
+        make("button", { type: "button", class: "word", onclick: () => retry(word) }, makeWord(word)),
+      );
+    });
+    line.append("?");
+  }
+  return line;
+}
+
+/** What an answer says of how it came about, as sentences. */
+export function makeRemarks(answer) {
+  const remarks = [];
+  if (answer.oov)
+    remarks.push("A word is not in the vocabulary; its vector was composed from its character n-grams.");
+  for (const [asked, found] of Object.entries(answer.matched || {}))
+    remarks.push(`${asked} was read as ${found}.`);
+  if (answer.path === "index") {
+    remarks.push(
+      `Found by an index that finds ${(100 * answer.recall).toFixed(2)} % of the ten nearest; the scores are exact.`,
+    );
+  }
+  return remarks.map((remark) => make("p", { class: "remark" }, remark));
+}
+
+/** Words with a bar each, of length 0 to `most`, and what `extra` makes of a word; a click chooses one. */
+export function makeBars(results, { value, most = 1, format, choose, highlight, extra }) {
+  const list = make("ol", { class: "bars" });
+  for (const result of results) {
+    const share = Math.max(0, Math.min(1, value(result) / most));
+    const bar = make("span", { class: "bar" }, make("span"));
+    bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
+    const button = make(
+      "button",
+      { type: "button", class: "word", onclick: () => choose(result.word) },
+      makeWord(result.word),
+    );
+    const entry = make(
+      "li",
+      {},
+      button,
+      bar,
+      make("span", { class: "number" }, format(value(result))),
+      extra?.(result.word),
+    );
+    if (highlight) {
+      entry.addEventListener("pointerenter", () => highlight(result.word));
+      entry.addEventListener("pointerleave", () => highlight());
+    }
+    list.append(entry);
+  }
+  return list;
+}
+
+/** The question for a terminal, to be copied. */
+export function makeCurl(text) {
+  const button = make("button", { type: "button", class: "small" }, "Copy");
+  button.addEventListener("click", async () => {
+    // Without https there is no clipboard: the text is then selected.
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(button.previousElementSibling);
+    }
+  });
+  return make(
+    "details",
+    { class: "curl" },
+    make("summary", {}, "Ask this from a terminal"),
+    make("pre", {}, text),
+    button,
+  );
+}

@@ -1,0 +1,79 @@
+// Questions to the server that this page came from, by the routes that everybody uses.
+
+const ROOT = new URL("..", import.meta.url).href; // this file is in /explorer, wherever a proxy has put that
+const KEY = "wordkin-key";
+
+/** What the server refused, as it said it (RFC 9457). */
+export class Problem extends Error {
+  constructor(status, said, retryAfter) {
+    super(said.detail || said.title || `the server answered ${status}`);
+    this.status = status;
+    this.type = (said.type || "").split(":").pop();
+    this.oov = said.oov || [];
+    this.suggestions = said.suggestions || [];
+    this.retryAfter = retryAfter;
+  }
+}
+
+export function keepKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+export function hasKey() {
+  return Boolean(sessionStorage.getItem(KEY));
+}
+
+export function forgetKey() {
+  sessionStorage.removeItem(KEY);
+}
+
+/** Where a question goes: parameters that are undefined or empty are left out. */
+export function addressOf(path, parameters = {}) {
+  const named = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== "");
+  const query = new URLSearchParams(named).toString();
+  return ROOT + path.slice(1) + (query ? `?${query}` : "");
+}
+
+/** The JSON answer to GET, or to POST where there is a body. Throws Problem, and AbortError once `signal` is aborted. */
+export async function ask(path, { parameters, body, signal } = {}) {
+  const headers = {};
+  const key = sessionStorage.getItem(KEY);
+  if (key) headers.authorization = `Bearer ${key}`;
+  if (body) headers["content-type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(addressOf(path, parameters), {
+      method: body ? "POST" : "GET",
+      headers,
+      body: body && JSON.stringify(body),
+      signal,
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem(0, { detail: "the server does not answer" });
+  }
+  const said = await answer.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    return {};
+  });
+  if (answer.ok) return said;
+  throw new Problem(answer.status, said, answer.headers.get("retry-after"));
+}
+
+/** The same question for a terminal. */
+export function curlOf(path, { parameters, body } = {}) {
+  const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
+  const key = hasKey() ? ' -H "Authorization: Bearer $WORDKIN_KEY"' : "";
+  const json = body ? ` --json ${quote(JSON.stringify(body))}` : "";
+  return `curl ${quote(addressOf(path, parameters))}${key}${json}`;
+}
+
+/** The vectors of words, in their order, as Float32Array. */
+export async function askVectors(context, words, signal) {
+  const { results } = await context.ask("/vectors", { body: { words, encoding: "base64" }, signal });
+  return results.map(({ vector }) => {
+    const bytes = Uint8Array.from(atob(vector), (character) => character.charCodeAt(0));
+    const view = new DataView(bytes.buffer);
+    return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  });
+}

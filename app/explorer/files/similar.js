@@ -1,0 +1,235 @@
+// The words nearest to a word, or to a sum and difference of words, and a map of them.
+
+import { makeWordField } from "./complete.js";
+import { drawPlane } from "./drawing.js";
+import {
+  make,
+  makeBars,
+  makeCurl,
+  makeField,
+  makeProblem,
+  makeRemarks,
+  makeSelect,
+  makeWord,
+} from "./elements.js";
+import { principalPlane } from "./plane.js";
+import { askVectors, curlOf } from "./server.js";
+
+const TOPS = [10, 20, 50, 100];
+const DEFAULT_TOP = 20;
+const METHODS = [
+  ["3cosadd", "sum of unit vectors (3CosAdd)"],
+  ["3cosmul", "product of cosines (3CosMul)"],
+];
+const RANGES = [
+  ["", "all words"],
+  [10000, "the first 10,000"],
+  [30000, "the first 30,000"],
+  [100000, "the first 100,000"],
+];
+const FIRST_WORDS = 400;
+const SHOWN_FIRST = 14;
+
+/** "king - man + woman" as what to go towards and away from. A sign stands between spaces, or alone for itself. */
+export function readSum(text) {
+  const sum = { positive: [], negative: [] };
+  const parts = text.trim().split(/(?:^|\s)([+−-])(?=\s)/u);
+  let list = sum.positive;
+  parts.forEach((part, i) => {
+    if (i % 2) list = part === "+" ? sum.positive : sum.negative;
+    else if (part.trim()) list.push(part.trim());
+  });
+  return sum;
+}
+
+/** Where the word stands that the caret is in. */
+export function findTerm(text, caret) {
+  const before = text.slice(0, caret);
+  const signs = [...before.matchAll(/(?:^|\s)[+−-]\s/gu)];
+  const last = signs.at(-1);
+  let start = last ? last.index + last[0].length : 0;
+  while (start < caret && /\s/u.test(text[start])) start++;
+  const next = text.slice(caret).search(/\s[+−-]\s/u);
+  return [start, next < 0 ? text.length : caret + next];
+}
+
+export function createSimilar(context) {
+  const query = makeWordField(context, {
+    label: "Words near",
+    span: findTerm,
+    onenter: (text) => context.go({ q: text.trim() }),
+    placeholder: "a word, or a sum: king - man + woman",
+  });
+  const tops = TOPS.filter((top) => top <= context.limits.max_top);
+  const choices = make("div", { class: "row choices" });
+  const answer = make("div", { class: "answer", "aria-live": "polite" });
+  const element = make(
+    "section",
+    {},
+    make(
+      "div",
+      { class: "row" },
+      query.element,
+      askButton(() => context.go({ q: query.input.value.trim() })),
+    ),
+    choices,
+    answer,
+  );
+
+  async function update(parameters, signal) {
+    const q = parameters.get("q") ?? "";
+    query.input.value = q;
+    const top = Number(parameters.get("top")) || Math.min(DEFAULT_TOP, context.limits.max_top);
+    const method = parameters.get("method") ?? METHODS[0][0];
+    const among = parameters.get("among") ?? "";
+    choices.replaceChildren(
+      makeField(
+        "Show",
+        makeSelect(tops.length ? tops : [top], top, (value) => context.go({ top: value })),
+      ),
+      makeField(
+        "Among",
+        makeSelect(
+          RANGES.filter(([most]) => most === "" || most < context.words),
+          among,
+          (value) => context.go({ among: value }),
+        ),
+      ),
+      makeField(
+        "By",
+        makeSelect(METHODS, method, (value) => context.go({ method: value === METHODS[0][0] ? "" : value })),
+      ),
+    );
+    if (!q) {
+      answer.replaceChildren(await makeStart(context, signal));
+      return;
+    }
+    const sum = readSum(q);
+    const plain = sum.positive.length === 1 && !sum.negative.length && !among && method === METHODS[0][0];
+    const question = plain
+      ? ["/similar", { parameters: context.named({ word: sum.positive[0], top }) }]
+      : [
+          "/similar",
+          { body: context.named({ ...sum, top, method, restrict_vocab: among ? Number(among) : undefined }) },
+        ];
+    try {
+      const said = await context.ask(question[0], { ...question[1], signal });
+      const map = make("div", { class: "map-place" });
+      let highlight = () => {};
+      const choose = (word) => context.go({ q: word });
+      const bars = makeBars(said.results, {
+        value: ({ score }) => score,
+        most: method === METHODS[0][0] ? 1 : Math.max(...said.results.map(({ score }) => score)),
+        format: (score) => score.toFixed(3),
+        choose,
+        highlight: (word) => highlight(word),
+        extra: (word) => makeSigns(word, q, context),
+      });
+      if (!said.results.length) bars.append(make("li", { class: "remark" }, "There are no others."));
+      answer.replaceChildren(
+        ...makeRemarks(said),
+        make("div", { class: "split" }, bars, map),
+        makeCurl(curlOf(...question)),
+      );
+      highlight = await showMap(map, {
+        asked: [...sum.positive, ...sum.negative],
+        found: said.results,
+        choose,
+        context,
+        signal,
+      });
+    } catch (problem) {
+      context.fail(problem, (shown) => {
+        const retry = (word) =>
+          context.go({ q: shown.oov.length === 1 ? replaceTerm(q, shown.oov[0], word) : word });
+        answer.replaceChildren(makeProblem(shown, retry));
+      });
+    }
+  }
+
+  return { element, update, focus: () => query.input.focus() };
+}
+
+/** A question with one of its words in place of one that is not known. */
+export function replaceTerm(text, unknown, word) {
+  return text
+    .split(/((?:^|\s)[+−-](?=\s))/u)
+    .map((part) => {
+      const term = part.trim();
+      return term === unknown || term.toLowerCase() === unknown ? part.replace(term, () => word) : part;
+    })
+    .join("");
+}
+
+export function askButton(onclick) {
+  return make("button", { type: "button", class: "primary", onclick }, "Ask");
+}
+
+/** Draws words and what was found for them; returns what lights up a word. */
+export async function showMap(place, { asked, found, arrows, choose, context, signal }) {
+  const words = [...new Set([...asked, ...found.map(({ word }) => word)])].slice(0, context.limits.max_words);
+  if (words.length < 3) return () => {};
+  try {
+    const { points, share } = principalPlane(await askVectors(context, words, signal));
+    const entries = words.map((word, i) => ({
+      word,
+      point: points[i],
+      role: asked.includes(word) ? "asked" : "found",
+    }));
+    const pairs = (arrows ?? []).map((pair) => pair.map((word) => words.indexOf(word)));
+    const drawing = drawPlane(entries, { width: place.clientWidth, share, choose, arrows: pairs });
+    place.replaceChildren(drawing.element);
+    return drawing.highlight;
+  } catch (problem) {
+    context.fail(problem, (shown) => place.replaceChildren(makeProblem(shown)));
+    return () => {};
+  }
+}
+
+/** Buttons that add a word to the question, or take it away from there. */
+function makeSigns(word, q, context) {
+  const sign = (symbol, label) =>
+    make(
+      "button",
+      {
+        type: "button",
+        class: "small",
+        "aria-label": label,
+        title: label,
+        onclick: () => context.go({ q: `${q} ${symbol} ${word}` }),
+      },
+      symbol === "-" ? "−" : symbol,
+    );
+  return make("span", { class: "signs" }, sign("+", `towards ${word}`), sign("-", `away from ${word}`));
+}
+
+/** Some frequent words of this vocabulary to begin with. */
+async function makeStart(context, signal) {
+  const start = make("div", { class: "start" });
+  try {
+    const top = Math.min(FIRST_WORDS, context.limits.max_top);
+    const { results } = await context.ask("/words", { parameters: { top }, signal });
+    const longer = results.filter(({ word }) => [...word].length > 3 || /\P{ASCII}/u.test(word));
+    const drawn = longer
+      .map(({ word }) => [Math.random(), word])
+      .sort(([a], [b]) => a - b)
+      .slice(0, SHOWN_FIRST);
+    start.append(make("p", {}, "Some of its frequent words:"));
+    start.append(
+      make(
+        "p",
+        { class: "words-in-line" },
+        drawn.map(([, word]) =>
+          make(
+            "button",
+            { type: "button", class: "word", onclick: () => context.go({ q: word }) },
+            makeWord(word),
+          ),
+        ),
+      ),
+    );
+  } catch (problem) {
+    context.fail(problem, (shown) => start.append(makeProblem(shown)));
+  }
+  return start;
+}

@@ -1,0 +1,442 @@
+"""The page at /, as a person uses it, beside what the routes answer."""
+
+import re
+import urllib.parse
+
+import httpx
+import numpy as np
+import pytest
+
+from app.keys import draw_key
+from tests.app.serving import TOKENS, VECTORS
+from tests.browser.conftest import HOSTILE, serve, watch
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def ask(address):
+    """A function that asks the server: GET, or POST where there is a body. Returns the JSON."""
+
+    def ask_it(path, body=None, **parameters):
+        url = address + path
+        answer = httpx.post(url, json=body) if body is not None else httpx.get(url, params=parameters)
+        return answer.raise_for_status().json()
+
+    return ask_it
+
+
+def open_page(page, **parameters):
+    # Another fragment alone would load nothing anew.
+    page.goto("about:blank")
+    page.goto("/#" + urllib.parse.urlencode(parameters))
+
+
+def read_bars(scope):
+    """The words and numbers of a list of results."""
+    scope.locator(".bars li").first.wait_for()
+    entries = scope.locator(".bars li").all()
+    return [(e.locator("bdi").inner_text(), e.locator(".number").inner_text()) for e in entries]
+
+
+def read_address(page):
+    return dict(urllib.parse.parse_qsl(page.evaluate("location.hash").removeprefix("#")))
+
+
+def expect_problem(page, text):
+    problem = page.locator(".problem[role=alert]:visible")
+    problem.wait_for()
+    assert text in problem.inner_text()
+    return problem
+
+
+def test_a_word_its_neighbours_and_their_map(page, ask):
+    open_page(page)
+    field = page.get_by_role("combobox", name="Words near")
+    field.fill("car")
+    field.press("Enter")
+    bars = read_bars(page)
+    expected = ask("/similar", word="car", top=20)["results"]
+    assert bars == [(each["word"], f"{each['score']:.3f}") for each in expected]
+    page.locator(".map svg").wait_for()
+    drawn = page.locator(".map .point text").all_text_contents()
+    assert drawn == ["car", *(word for word, _ in bars)]
+    assert read_address(page) == {"view": "similar", "q": "car"}
+    page.locator(".bars").get_by_role("button", name="truck", exact=True).click()
+    page.wait_for_function("location.hash.includes('q=truck')")
+    page.locator(".map .point.asked text", has_text="truck").wait_for()
+    assert read_bars(page)[0][0] == "car"
+    page.go_back()
+    page.locator(".map .point.asked text", has_text="car").wait_for()
+    assert field.input_value() == "car"
+    assert [word for word, _ in read_bars(page)] == [each["word"] for each in expected]
+
+
+def test_the_first_page_offers_words_of_the_vocabulary(page):
+    open_page(page)
+    offered = page.locator(".start button").first
+    word = offered.inner_text()
+    assert word in TOKENS
+    offered.click()
+    page.locator(".bars li").first.wait_for()
+    assert page.get_by_role("combobox", name="Words near").input_value() == word
+
+
+def test_a_point_of_the_map_leads_to_its_word_and_lights_up_with_its_line(page):
+    open_page(page, view="similar", q="king")
+    page.locator(".map .point.found").first.wait_for()
+    page.locator(".bars li").first.hover()
+    word = page.locator(".bars bdi").first.inner_text()
+    assert page.locator(".map .point.lit text").all_text_contents() == [word]
+    # Dispatched, since a point may lie under the label of another.
+    page.locator(".map .point.found").first.dispatch_event("click")
+    page.wait_for_function("location.hash !== '#view=similar&q=king'")
+    assert read_address(page)["q"] in TOKENS
+
+
+def test_sums_and_differences(page, ask):
+    open_page(page, view="similar", q="king")
+    row = page.locator(".bars li", has=page.get_by_role("button", name="man", exact=True))
+    row.get_by_role("button", name="away from man").click()
+    page.wait_for_function("location.hash.includes('-+man')")
+    page.locator(".bars li", has_text="woman").get_by_role("button", name="towards woman").click()
+    page.wait_for_function("location.hash.includes('woman')")
+    assert read_address(page)["q"] == "king - man + woman"
+    body = {"positive": ["king", "woman"], "negative": ["man"], "top": 20}
+    page.locator(".map .point.asked text", has_text="woman").wait_for()
+    expected = ask("/similar", body)["results"]
+    assert read_bars(page) == [(each["word"], f"{each['score']:.3f}") for each in expected]
+    page.get_by_label("By").select_option("3cosmul")
+    expected = ask("/similar", body | {"method": "3cosmul"})["results"]
+    page.wait_for_function("location.hash.includes('3cosmul')")
+    page.locator(".bars .number", has_text=f"{expected[0]['score']:.3f}").first.wait_for()
+    assert read_bars(page) == [(each["word"], f"{each['score']:.3f}") for each in expected]
+
+
+def test_completion_by_keyboard(page):
+    open_page(page)
+    field = page.get_by_role("combobox", name="Words near")
+    field.press_sequentially("king - w")
+    option = page.get_by_role("option", name=re.compile("woman"))
+    option.wait_for()
+    assert field.get_attribute("aria-expanded") == "true"
+    field.press("ArrowDown")
+    assert option.get_attribute("aria-selected") == "true"
+    assert field.get_attribute("aria-activedescendant") == option.get_attribute("id")
+    field.press("Enter")
+    page.locator(".bars li").first.wait_for()
+    assert read_address(page)["q"] == "king - woman"
+    assert page.locator(".completions li").count() == 0
+    field.press_sequentially(" + c")
+    page.locator(".completions li").first.wait_for()
+    field.press("Escape")
+    assert field.get_attribute("aria-expanded") == "false"
+    assert field.input_value() == "king - woman + c"
+
+
+def test_completion_by_pointer(page):
+    open_page(page)
+    field = page.get_by_role("combobox", name="Words near")
+    field.press_sequentially("tr")
+    page.get_by_role("option", name=re.compile("truck")).click()
+    page.locator(".bars li").first.wait_for()
+    assert field.input_value() == "truck"
+
+
+def test_an_unknown_word_and_what_was_meant(page):
+    open_page(page, view="similar", q="king - trukc")
+    problem = expect_problem(page, "not in the vocabulary: 'trukc'")
+    problem.get_by_role("button", name="truck").click()
+    page.locator(".bars li").first.wait_for()
+    assert read_address(page)["q"] == "king - truck"
+
+
+def test_an_analogy_and_its_parallelogram(page, ask):
+    open_page(page, view="analogy")
+    for label, word in (("a", "king"), ("is to b", "man"), ("as c", "queen")):
+        page.get_by_role("combobox", name=label, exact=True).fill(word)
+    page.get_by_role("button", name="Ask").click()
+    bars = read_bars(page)
+    expected = ask("/analogy", {"a": "king", "b": "man", "c": "queen", "top": 10})["results"]
+    assert bars == [(each["word"], f"{each['score']:.3f}") for each in expected]
+    assert page.locator(".sentence").inner_text() == "king is to man as queen is to woman."
+    page.locator(".arrow").first.wait_for()
+    assert page.locator(".arrow").count() == 2
+    assert page.locator(".point.asked text").all_text_contents() == ["king", "man", "queen"]
+
+
+def test_an_analogy_with_an_unknown_word(page):
+    open_page(page, view="analogy", a="king", b="mann", c="queen")
+    expect_problem(page, "mann").get_by_role("button", name="man", exact=True).click()
+    page.locator(".bars li").first.wait_for()
+    assert read_address(page) | {"view": ""} == {"view": "", "a": "king", "b": "man", "c": "queen"}
+
+
+def test_comparing_words(page, ask):
+    open_page(page, view="compare")
+    words = ["car", "truck", "bus", "king"]
+    page.get_by_label("Compare", exact=True).fill(" ".join(words))
+    page.get_by_role("button", name="Ask").click()
+    page.locator(".matrix").wait_for()
+    scores = ask("/similarity", {"a": words, "b": words})["scores"]
+    cells = page.locator(".matrix td.number").all_inner_texts()
+    assert cells == [f"{score:.2f}" for row in scores for score in row]
+    assert page.locator(".matrix thead bdi").all_inner_texts() == words
+    assert page.locator(".sentence").inner_text() == "king does not match the others."
+    page.locator(".map").wait_for()
+    assert page.locator(".point text").all_text_contents() == words
+
+
+def test_comparing_texts(page, ask):
+    open_page(page, view="compare", mode="texts", words="car truck\nking queen\nbus")
+    page.locator(".matrix").wait_for()
+    texts = ["car truck", "king queen", "bus"]
+    scores = ask("/similarity", {"mode": "texts", "a": texts, "b": texts})["scores"]
+    cells = page.locator(".matrix td.number").all_inner_texts()
+    assert cells == [f"{score:.2f}" for row in scores for score in row]
+
+
+def show(probability):
+    percent = 100 * probability
+    return float(f"{percent:.1f}" if percent >= 0.1 else f"{percent:.1g}")
+
+
+def test_the_next_word_while_one_types(page, ask):
+    open_page(page, view="next")
+    page.locator("h2", has_text="At the beginning of a line").wait_for()
+    field = page.get_by_label("Text", exact=True)
+    field.press_sequentially("the company sa")
+    page.locator("h2", has_text="Words that begin with sa").wait_for()
+    following, completing = page.locator(".halves > div").all()
+    expected = ask("/next", {"text": "the company sa", "top": 12})
+    bars = read_bars(following)
+    assert [word for word, _ in bars] == [each["word"] for each in expected["results"]]
+    shown = [float(number.removesuffix(" %")) for _, number in bars]
+    assert shown == [show(each["probability"]) for each in expected["results"]]
+    assert "Not in the vocabulary: sa" in page.locator(".answer").first.inner_text()
+    expected = ask("/next", {"text": "the company", "prefix": "sa", "top": 12})["results"]
+    assert {word for word, _ in read_bars(completing)} == {"said", "saying"}
+    completing.get_by_role("button", name=expected[0]["word"], exact=True).click()
+    page.wait_for_function("location.hash.endsWith('+')")
+    assert field.input_value() == f"the company {expected[0]['word']} "
+    assert page.evaluate("document.activeElement.tagName") == "TEXTAREA"
+    # Leaving out what is mixed in asks the network alone.
+    page.get_by_label("with n-grams").uncheck()
+    page.wait_for_function("location.hash.includes('mixture=no')")
+    alone = ask("/next", {"text": f"the company {expected[0]['word']}", "mixture": False, "top": 12})[
+        "results"
+    ]
+    page.locator(".bars .number", has_text=str(show(alone[0]["probability"]))).first.wait_for()
+    assert [word for word, _ in read_bars(page)] == [each["word"] for each in alone]
+
+
+def test_how_probable_a_text_is(page, ask):
+    open_page(page, view="next", text="the company said it")
+    page.get_by_role("button", name="How probable is this text?").click()
+    page.locator(".scored").wait_for()
+    expected = ask("/score", {"text": "the company said it"})
+    assert page.locator(".token").all_inner_texts() == [each["token"] for each in expected["tokens"]]
+    assert float(page.locator(".sentence strong").inner_text()) == pytest.approx(expected["perplexity"], 1e-3)
+
+
+def test_going_on(page, ask):
+    open_page(page, view="next", text="the company")
+    page.get_by_label("words", exact=True).fill("5")
+    page.get_by_label("temperature").fill("1")
+    page.get_by_label("seed").fill("7")
+    page.get_by_role("button", name="Go on").click()
+    body = {"text": "the company", "max_tokens": 5, "temperature": 1.0, "seed": 7}
+    expected = ask("/generate", body)["text"]
+    page.locator("mark").wait_for()
+    assert page.locator("mark").inner_text() == expected
+    page.get_by_role("button", name="Keep it").click()
+    page.wait_for_function("location.hash.endsWith('+')")
+    assert page.get_by_label("Text", exact=True).input_value() == f"the company {expected} "
+
+
+def test_a_line_s_end_counts(page, ask):
+    open_page(page, view="next", text="the company said\n")
+    page.locator("h2", has_text="At the beginning of a line").wait_for()
+    expected = ask("/next", {"text": "the company said\n", "top": 12})["results"]
+    assert [word for word, _ in read_bars(page)] == [each["word"] for each in expected]
+
+
+def test_texts_stay_out_of_the_server_s_log(page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    open_page(page, view="next", text="the company said it")
+    page.locator(".bars li").first.wait_for()
+    assert len(asked) > 5
+    assert not [url for url in asked if "company" in url.split("#")[0]]
+
+
+def test_models_and_versions(page, ask):
+    open_page(page, view="models")
+    page.locator("article").first.wait_for()
+    served = ask("/models")["models"]
+    assert sorted(page.locator("article h2").all_inner_texts()) == sorted(
+        each["name"] + ("default" if each["default"] else "") for each in served
+    )
+    sample = page.locator("article", has=page.locator("h2", has_text="sample"))
+    sample.locator("summary").click()
+    sample.locator("dd", has_text="cbow").wait_for()
+    sample.get_by_role("button", name="Look into it").click()
+    [versions] = [each["versions"] for each in served if each["name"] == "sample"]
+    page.get_by_label("Version").select_option(versions[0])
+    field = page.get_by_role("combobox", name="Words near")
+    field.fill("car")
+    with page.expect_request(lambda request: "/similar" in request.url) as asked:
+        field.press("Enter")
+    assert f"version={versions[0]}" in asked.value.url
+    page.locator(".bars li").first.wait_for()
+    # The other views of vectors go on with it, the language model has its own.
+    page.get_by_role("button", name="Analogy").click()
+    assert read_address(page) == {"view": "analogy", "model": "sample", "version": versions[0]}
+    page.get_by_role("button", name="Next word").click()
+    assert read_address(page) == {"view": "next"}
+
+
+def test_a_new_version_shows(page, store, ask):
+    from tests.app.serving import publish
+
+    open_page(page, view="similar", q="car")
+    page.locator(".bars li").first.wait_for()
+    before = page.get_by_label("Version").locator("option").count()
+    version = publish(store, "sample")
+    deadline = 200
+    while ask("/similar", word="car")["version"] != version:
+        page.wait_for_timeout(100)
+        deadline -= 1
+        assert deadline
+    page.get_by_label("Show").select_option("10")
+    page.locator("option", has_text=f"newest ({version})").wait_for(state="attached")
+    assert page.get_by_label("Version").locator("option").count() == before + 1
+
+
+def test_words_are_never_markup(page):
+    open_page(page, view="similar", model="hostile", q="plain")
+    words = [word for word, _ in read_bars(page)]
+    assert sorted([*words, "plain"]) == sorted(HOSTILE)
+    assert page.locator("main img, main b").count() == 0
+    open_page(page, view="similar", model="hostile", q="<img src=y>")
+    expect_problem(page, "<img src=y>")
+    assert page.locator("main img").count() == 0
+
+
+def test_what_the_terminal_would_ask(page, ask):
+    open_page(page, view="similar", q="car", top="10")
+    page.locator(".curl summary").click()
+    command = page.locator(".curl pre").inner_text()
+    url = re.fullmatch(r"curl '(.+)'", command)[1]
+    assert httpx.get(url).json()["results"] == ask("/similar", word="car", top=10)["results"]
+
+
+def test_a_narrow_screen_needs_no_scrolling_sideways(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    for parameters in (
+        {"view": "similar", "q": "car"},
+        {"view": "analogy", "a": "king", "b": "man", "c": "queen"},
+        {"view": "next", "text": "the comp"},
+        {"view": "models"},
+    ):
+        open_page(page, **parameters)
+        page.locator(".bars li, article").first.wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_every_field_has_a_name(page):
+    for view in ("similar", "analogy", "compare", "next", "models"):
+        open_page(page, view=view)
+        page.locator("#view *").first.wait_for()
+        nameless = page.evaluate(
+            "[...document.querySelectorAll('input, select, textarea')]"
+            ".filter((field) => !field.labels.length).map((field) => field.outerHTML)"
+        )
+        assert nameless == []
+
+
+def test_a_server_that_asks_for_a_key(browser, store):
+    secret, key = draw_key("reader", "read")
+    with serve(store, "--keys", key.format()) as server:
+        for page in watch(browser, f"http://127.0.0.1:{server.port}"):
+            open_page(page, view="similar", q="car")
+            field = page.get_by_label("Key")
+            field.fill("wrong")
+            page.get_by_role("button", name="Use it").click()
+            expect_problem(page, "not one of this server's")
+            field.fill(secret)
+            page.get_by_role("button", name="Use it").click()
+            assert read_bars(page)[0][0] == "truck"
+            assert not field.is_visible()
+            assert "Authorization: Bearer $WORDKIN_KEY" in page.locator(".curl pre").text_content()
+            kept = page.evaluate("JSON.stringify([localStorage, document.cookie, location.href])")
+            assert secret not in kept
+            # It is there after another load of this tab.
+            open_page(page, view="similar", q="king")
+            assert len(read_bars(page)) > 5
+
+
+def test_a_server_with_word_vectors_only(browser, tmp_path):
+    from tests.app.serving import publish
+
+    publish(tmp_path / "store", "sample")
+    with serve(tmp_path / "store") as server:
+        for page in watch(browser, f"http://127.0.0.1:{server.port}"):
+            open_page(page, view="next")
+            page.locator("code", has_text="python -m trainer train rnnlm").wait_for()
+            page.get_by_role("button", name="Words").click()
+            page.locator(".start button").first.wait_for()
+
+
+def test_the_plane_is_that_of_the_principal_components(page):
+    open_page(page)
+    rng = np.random.default_rng(5)
+    for vectors in (VECTORS, rng.normal(size=(40, 100)), np.ones((3, 4)), rng.normal(size=(2, 3))):
+        plane = page.evaluate(
+            "async (vectors) => (await import('/explorer/plane.js')).principalPlane(vectors)",
+            vectors.tolist(),
+        )
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        unit = vectors / np.where(norms == 0, 1, norms)
+        centred = unit - unit.mean(axis=0)
+        left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+        points = np.array(plane["points"], np.float64)
+        total = (sizes**2).sum()
+        expected = (left * sizes)[:, :2] if total > 1e-9 else np.zeros((len(vectors), 2))
+        # Signs are free; what two components tell does not depend on them.
+        np.testing.assert_allclose(np.abs(points), np.abs(expected), atol=2e-4)
+        np.testing.assert_allclose(points @ points.T, expected @ expected.T, atol=2e-4)
+        if total > 1e-9:
+            assert plane["share"] == pytest.approx((sizes[:2] ** 2).sum() / total, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "positive", "negative"),
+    [
+        ("car", ["car"], []),
+        ("  new york  ", ["new york"], []),
+        ("king - man + woman", ["king", "woman"], ["man"]),
+        ("- man + king", ["king"], ["man"]),
+        ("king − man", ["king"], ["man"]),
+        ("well-known + c++", ["well-known", "c++"], []),
+        ("+", ["+"], []),
+        ("-", ["-"], []),
+        ("", [], []),
+    ],
+)
+def test_reading_a_sum(page, text, positive, negative):
+    open_page(page)
+    read = "async (text) => (await import('/explorer/similar.js')).readSum(text)"
+    assert page.evaluate(read, text) == {"positive": positive, "negative": negative}
+
+
+@pytest.mark.parametrize(
+    ("text", "term"),
+    [("ca|", "ca"), ("king - m|", "m"), ("ki| - man", "ki"), ("king - new y|ork + a", "new york"), ("|", "")],
+)
+def test_finding_the_term_that_is_written(page, text, term):
+    open_page(page)
+    find = "async ([text, caret]) => (await import('/explorer/similar.js')).findTerm(text, caret)"
+    caret, text = text.index("|"), text.replace("|", "")
+    start, end = page.evaluate(find, [text, caret])
+    assert text[start:end] == term
