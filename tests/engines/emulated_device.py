@@ -31,6 +31,7 @@ ONE_AT_A_TIME = threading.Lock()  # the emulator's threads are global variables
 
 class Exchange:
     name = "additions"
+    remark = "added up here"
 
     def __init__(self, devices):
         self.devices = devices

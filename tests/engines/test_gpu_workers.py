@@ -70,6 +70,7 @@ def test_every_row_goes_as_far_as_its_own_curvature_lets_it(folder, corpus, monk
     rng = np.random.default_rng(1)
     arrays = {name: rng.normal(1, 1, table.shape) for name, table in learner.state()[0].items()}
     changes = {name: rng.normal(size=(3, *table.shape)) for name, table in arrays.items()}
+    assert learner.remark == "added up here"
     learner.restore({name: table.astype(np.float32) for name, table in arrays.items()}, learner.state()[1])
     for number, worker in enumerate(learner.workers):
         for name, change in changes.items():
@@ -273,5 +274,9 @@ def test_devices_meet_by_copies_where_nccl_does_not_work(monkeypatch, fails):
     monkeypatch.setattr(cupy_exchange, "find_nccl", lambda: nccl)
     devices = [Apart(None, number=number) for number in range(2)]
     expected = cupy_exchange.Copies if fails else cupy_exchange.Nccl
-    assert isinstance(cupy_exchange.connect(devices), expected)
+    exchange = cupy_exchange.connect(devices)
+    assert isinstance(exchange, expected)
     assert nccl.open == 0
+    assert exchange.remark == (f"GPUs meet by copies: NCCL does not work here ({fails})" if fails else "")
+    monkeypatch.setattr(cupy_exchange, "find_nccl", lambda: None)
+    assert "CuPy finds no NCCL" in cupy_exchange.connect(devices).remark

@@ -18,14 +18,18 @@ PART = 1 << 24  # numbers that are copied together
 
 
 def connect(devices: Sequence[CupyDevice]) -> Exchange:
-    """NCCL where it is there, works, and every device has one worker, which it insists on; else copies."""
-    nccl = find_nccl()
-    if nccl is None or len({device.number for device in devices}) < len(devices):
+    """NCCL where it is there, works, and every device has one worker, which it insists on; else copies, which say why."""
+    if len({device.number for device in devices}) < len(devices):
         return Copies(devices)
+    nccl = find_nccl()
+    if nccl is None:
+        return Copies(
+            devices, remark="GPUs meet by copies: CuPy finds no NCCL (pip install nvidia-nccl-cu12, or -cu13)"
+        )
     try:
         return Nccl(devices, nccl)
-    except nccl.NcclError:  # no shared memory in a container, say, or a library for another driver
-        return Copies(devices)
+    except nccl.NcclError as error:  # no shared memory in a container, say, or a library for another driver
+        return Copies(devices, remark=f"GPUs meet by copies: NCCL does not work here ({error})")
 
 
 def find_nccl() -> Any:
@@ -43,6 +47,7 @@ class Nccl:
     """All-reduce in one process, on the streams that compute."""
 
     name = "NCCL"
+    remark = ""
 
     def __init__(self, devices: Sequence[CupyDevice], nccl: Any) -> None:
         """Raises the NcclError of a library that cannot work here, which it may notice at its first sum alone."""
@@ -68,8 +73,8 @@ class Copies:
 
     name = "copies"
 
-    def __init__(self, devices: Sequence[CupyDevice]) -> None:
-        self._devices = devices
+    def __init__(self, devices: Sequence[CupyDevice], *, remark: str = "") -> None:
+        self._devices, self.remark = devices, remark
 
     def add_up(self, arrays: Sequence[Any]) -> None:
         import cupy

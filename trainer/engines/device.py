@@ -36,6 +36,8 @@ class Exchange(Protocol):
     """The ways between several devices."""
 
     name: str
+    remark: str
+    """What a person should know of them; empty for nothing."""
 
     def add_up(self, arrays: Sequence[Any]) -> None:
         """Each of the float32 arrays, of the same shape, one on each device, becomes the sum of all, in turn with the computing."""

@@ -104,10 +104,14 @@ class GpuLearner:
         ]
         first = first_inputs(material.heights["input"], settings.dim, settings.seed)[:, : settings.dim]
         self._meetings: Meetings | None = None
+        self.remark = ""
+        """What a person should know before training begins; empty for nothing."""
         self._each: Callable[..., Any] = map
         if len(devices) > 1:
             touches = count_touches(material, corpus.counts)
-            self._meetings = Meetings(self.workers, devices[0].connect(devices), touches)
+            exchange = devices[0].connect(devices)
+            self.remark = exchange.remark
+            self._meetings = Meetings(self.workers, exchange, touches)
             self._each = ThreadPoolExecutor(len(devices)).map  # text is encoded for all at once
         self._fill({"input": first})
 
