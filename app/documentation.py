@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse
 from starlette.staticfiles import StaticFiles
@@ -20,14 +20,14 @@ def add_documentation(app: FastAPI) -> None:
     app.mount(FILES_URL, StaticFiles(packages=[("fastapi_offline", "static")]), name="documentation-files")
 
     @app.get("/docs", include_in_schema=False)
-    async def show_documentation(request: Request) -> HTMLResponse:
-        root = request.scope.get("root_path", "").rstrip("/")
+    async def show_documentation() -> HTMLResponse:
+        # Relative, so that they hold behind a proxy that has put the server into a folder.
         page = get_swagger_ui_html(
-            openapi_url=f"{root}{app.openapi_url}",
+            openapi_url=str(app.openapi_url).removeprefix("/"),
             title=app.title,
-            swagger_js_url=f"{root}{FILES_URL}/swagger-ui-bundle.js",
-            swagger_css_url=f"{root}{FILES_URL}/swagger-ui.css",
-            swagger_favicon_url=f"{root}{FILES_URL}/favicon.png",
+            swagger_js_url=f"{FILES_URL.removeprefix('/')}/swagger-ui-bundle.js",
+            swagger_css_url=f"{FILES_URL.removeprefix('/')}/swagger-ui.css",
+            swagger_favicon_url=f"{FILES_URL.removeprefix('/')}/favicon.png",
             swagger_ui_parameters={
                 "validatorUrl": None,
                 "tryItOutEnabled": True,

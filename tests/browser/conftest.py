@@ -56,8 +56,8 @@ def page(browser, address):
     yield from watch(browser, address)
 
 
-def watch(browser, address):
-    context = browser.new_context(base_url=address, viewport={"width": 1200, "height": 900})
+def watch(browser, address, **options):
+    context = browser.new_context(base_url=address, viewport={"width": 1200, "height": 900}, **options)
     context.set_default_timeout(10_000)
     page = context.new_page()
     errors, foreign = [], []

@@ -16,7 +16,7 @@ export function createAnalogy(context) {
     makeWordField(context, { label, onenter: () => onenter(name) }),
   );
   const inputs = Object.fromEntries(PARTS.map(([name], i) => [name, fields[i].input]));
-  const answer = make("div", { class: "answer", "aria-live": "polite" });
+  const answer = make("div");
   const row = make(
     "div",
     { class: "row analogy" },
@@ -26,8 +26,12 @@ export function createAnalogy(context) {
   );
   const element = make("section", {}, row, answer);
 
+  function read() {
+    return Object.fromEntries(PARTS.map(([name]) => [name, inputs[name].value.trim()]));
+  }
+
   function send() {
-    context.go(Object.fromEntries(PARTS.map(([name]) => [name, inputs[name].value.trim()])));
+    context.go(read());
   }
 
   function onenter(name) {
@@ -77,6 +81,7 @@ export function createAnalogy(context) {
         make("strong", {}, said.results[0]?.word ?? "nothing here"),
         ".",
       );
+      context.announce(sentence.textContent);
       answer.replaceChildren(
         ...makeRemarks(said),
         sentence,
@@ -111,5 +116,5 @@ export function createAnalogy(context) {
     }
   }
 
-  return { element, update, focus: () => inputs.a.focus() };
+  return { element, update, read, focus: () => inputs.a.focus() };
 }

@@ -1,6 +1,15 @@
 // How alike some words are, or some texts: every pair, and the one that does not match.
 
-import { make, makeCurl, makeField, makeProblem, makeRemarks, makeSelect, makeWord } from "./elements.js";
+import {
+  make,
+  makeCurl,
+  makeField,
+  makeProblem,
+  makeRemarks,
+  makeSelect,
+  makeWord,
+  refill,
+} from "./elements.js";
 import { curlOf } from "./server.js";
 import { askButton, showMap } from "./similar.js";
 
@@ -29,7 +38,7 @@ export function createCompare(context) {
     placeholder: "car truck bus king",
   });
   const choices = make("div", { class: "row choices" });
-  const answer = make("div", { class: "answer", "aria-live": "polite" });
+  const answer = make("div");
   const send = () => context.go({ words: input.value.trim() });
   const element = make(
     "section",
@@ -46,12 +55,11 @@ export function createCompare(context) {
     const text = parameters.get("words") ?? "";
     const mode = parameters.get("mode") ?? "words";
     input.value = text;
-    choices.replaceChildren(
+    refill(
+      choices,
       makeField(
         "These are",
-        makeSelect(MODES, mode, (value) =>
-          context.go({ mode: value === "words" ? "" : value, words: input.value.trim() }),
-        ),
+        makeSelect(MODES, mode, (value) => context.go({ mode: value === "words" ? "" : value })),
       ),
     );
     const parts = readList(text, mode);
@@ -65,7 +73,8 @@ export function createCompare(context) {
       );
       return;
     }
-    const shown = parts.slice(0, Math.min(MOST, context.limits.max_words));
+    const most = mode === "texts" ? context.limits.max_texts : context.limits.max_words;
+    const shown = parts.slice(0, Math.min(MOST, most));
     const question = ["/similarity", { body: context.named({ mode, a: shown, b: shown }) }];
     try {
       const said = await context.ask(question[0], { ...question[1], signal });
@@ -74,6 +83,7 @@ export function createCompare(context) {
         parts.push(make("p", { class: "remark" }, `The first ${shown.length} are shown.`));
       if (mode === "words" && shown.length > 2) parts.push(await makeOdd(shown, context, signal));
       const map = make("div", { class: "map-place" });
+      context.announce(`Cosines of ${shown.length} ${mode}`);
       answer.replaceChildren(
         ...parts,
         makeTable(shown, said.scores, mode, context),
@@ -100,7 +110,8 @@ export function createCompare(context) {
     }
   }
 
-  return { element, update, focus: () => input.focus() };
+  const read = () => ({ words: input.value.trim() });
+  return { element, update, read, focus: () => input.focus() };
 }
 
 async function makeOdd(words, context, signal) {

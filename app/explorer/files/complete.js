@@ -4,6 +4,7 @@ import { make, makeWord } from "./elements.js";
 
 const WAIT_MS = 120;
 const MOST = 8;
+const CARET = new Set(["ArrowLeft", "ArrowRight", "Home", "End"]);
 let count = 0;
 
 /**
@@ -46,6 +47,12 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
     input.removeAttribute("aria-activedescendant");
   }
 
+  function unmark() {
+    chosen = -1;
+    for (const each of list.children) each.setAttribute("aria-selected", "false");
+    input.removeAttribute("aria-activedescendant");
+  }
+
   function take(word) {
     const [start, end] = span(input.value, input.selectionStart);
     input.value = input.value.slice(0, start) + word + input.value.slice(end);
@@ -72,8 +79,9 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
         parameters: { prefix, top: MOST },
         signal: asking.signal,
       }));
-    } catch {
-      return close(); // a completion that fails is none; what is asked in earnest says what is wrong
+    } catch (problem) {
+      // A completion that fails is none; what is asked in earnest says what is wrong.
+      return problem.name === "AbortError" ? undefined : close();
     }
     if (document.activeElement !== input) return;
     chosen = -1;
@@ -85,7 +93,8 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
             role: "option",
             id: `${id}-${i}`,
             "aria-selected": "false",
-            onpointerdown: (event) => pick(event, word),
+            onmousedown: (event) => event.preventDefault(), // the field keeps the focus
+            onclick: () => pick(word),
           },
           makeWord(word),
           make("span", { class: "number" }, times === null ? "" : times.toLocaleString("en")),
@@ -96,24 +105,28 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
     input.setAttribute("aria-expanded", String(results.length > 0));
   }
 
-  function pick(event, word) {
-    event.preventDefault(); // the field keeps the focus
+  function pick(word) {
     take(word);
     onenter(input.value);
   }
 
   input.addEventListener("input", () => {
+    unmark(); // it was marked for another text
     clearTimeout(timer);
     timer = setTimeout(offer, WAIT_MS);
   });
   input.addEventListener("blur", close);
+  input.addEventListener("click", close);
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     const open = !list.hidden;
     if (open && event.key === "ArrowDown") mark(chosen + 1);
     else if (open && event.key === "ArrowUp") mark(chosen < 0 ? -1 : chosen - 1);
     else if (open && event.key === "Escape") close();
-    else if (event.key === "Enter") {
+    else if (open && CARET.has(event.key)) {
+      close(); // what is offered belongs to where the caret was
+      return;
+    } else if (event.key === "Enter") {
       if (chosen >= 0) take(list.children[chosen].firstChild.textContent);
       close();
       onenter(input.value);

@@ -27,6 +27,14 @@ export function makeWord(word) {
   return make("bdi", {}, word);
 }
 
+/** Other children for a place; the field or button in it that had the focus has it again, by its position. */
+export function refill(place, ...children) {
+  const fields = () => [...place.querySelectorAll("select, button, input")];
+  const at = fields().indexOf(document.activeElement);
+  place.replaceChildren(...children);
+  fields()[at]?.focus();
+}
+
 /** A field with its label. */
 export function makeField(label, field) {
   return make("label", { class: "field" }, make("span", {}, label), field);
@@ -44,7 +52,8 @@ export function makeSelect(options, chosen, onchange, properties = {}) {
 /** What went wrong, with words to try in place of those that are not known. */
 export function makeProblem(problem, retry) {
   const line = make("p", { class: "problem", role: "alert" }, problem.message);
-  if (problem.retryAfter) line.append(` (again in ${problem.retryAfter} s)`);
+  if (problem.retryAfter && !problem.message.includes("again"))
+    line.append(` (again in ${problem.retryAfter} s)`);
   if (problem.suggestions?.length && retry) {
     line.append(" — did you mean ");
     problem.suggestions.forEach((word, i) => {

@@ -30,11 +30,19 @@ export function createLanguage(context) {
     min: 1,
     max: context.limits.max_words,
     value: Math.min(20, context.limits.max_words),
+    required: true,
   });
-  const temperature = make("input", { type: "number", min: 0, max: 100, step: 0.1, value: 0.8 });
+  const temperature = make("input", {
+    type: "number",
+    min: 0,
+    max: 100,
+    step: "any",
+    value: 0.8,
+    required: true,
+  });
   const seed = make("input", { type: "number", min: 0, step: 1, placeholder: "any" });
-  const next = make("div", { class: "answer", "aria-live": "polite" });
-  const more = make("div", { class: "answer", "aria-live": "polite" });
+  const next = make("div");
+  const more = make("div");
   const button = (label, onclick) => make("button", { type: "button", onclick }, label);
   const element = make(
     "section",
@@ -59,27 +67,39 @@ export function createLanguage(context) {
   );
   let timer;
   let asking = new AbortController();
+  let looked = ""; // what the answer below was, or is being, asked about
+  const read = () => ({ text: input.value });
+  const state = () => JSON.stringify([cut(input.value), mixture.checked]);
   input.addEventListener("input", () => {
-    more.replaceChildren();
     clearTimeout(timer);
-    timer = setTimeout(() => context.go({ text: input.value }, undefined, { quiet: true }), WAIT_MS);
+    forget();
+    timer = setTimeout(() => element.isConnected && context.go(read(), undefined, { quiet: true }), WAIT_MS);
   });
-  mixture.addEventListener("change", () =>
-    context.go({ text: input.value, mixture: mixture.checked ? "" : "no" }),
-  );
+  mixture.addEventListener("change", () => context.go({ mixture: mixture.checked ? "" : "no" }));
+
+  /** An answer about another text, come or not, is none. */
+  function forget() {
+    if (looked === state()) return;
+    asking.abort();
+    more.replaceChildren();
+    looked = "";
+  }
 
   async function update(parameters, signal) {
     const text = parameters.get("text") ?? "";
     if (input.value !== text) input.value = text;
     mixture.checked = parameters.get("mixture") !== "no";
+    clearTimeout(timer);
+    forget();
     const [whole, prefix] = splitText(text);
+    const isShort = prefix && [...prefix].length <= context.limits.max_word_characters;
     const asked = { mixture: mixture.checked, top: Math.min(TOP, context.limits.max_top) };
     const question = ["/next", { body: context.named({ text: cut(text), ...asked }) }];
     const begun = ["/next", { body: context.named({ text: cut(whole), prefix, ...asked }) }];
     try {
       const [said, completed] = await Promise.all([
         context.ask(question[0], { ...question[1], signal }),
-        prefix && context.ask(begun[0], { ...begun[1], signal }),
+        isShort && context.ask(begun[0], { ...begun[1], signal }),
       ]);
       const isAtLine = !cut(text) || cut(text).endsWith("\n");
       const following = makeWords(
@@ -89,6 +109,7 @@ export function createLanguage(context) {
       );
       const completing =
         completed && makeWords(["Words that begin with ", makeWord(prefix)], completed, whole);
+      context.announce(`The likeliest next word: ${said.results[0]?.word ?? "none"}`);
       next.replaceChildren(
         make("div", { class: completing ? "split halves" : "" }, following, completing || undefined),
         ...makeUnknown(said.unknown),
@@ -123,6 +144,7 @@ export function createLanguage(context) {
   async function look(path, body, show) {
     asking.abort();
     asking = new AbortController();
+    looked = state();
     const question = [
       path,
       { body: context.named({ text: cut(input.value), mixture: mixture.checked, ...body }) },
@@ -152,13 +174,14 @@ export function createLanguage(context) {
   }
 
   function generate() {
+    if (![length, temperature, seed].every((field) => field.reportValidity())) return undefined;
+    const before = cut(input.value);
     const body = {
       max_tokens: Number(length.value),
       temperature: Number(temperature.value),
       seed: seed.value === "" ? undefined : Number(seed.value),
     };
     return look("/generate", body, (said) => {
-      const before = cut(input.value);
       const joint = before && !before.endsWith("\n") ? " " : "";
       return [
         make("p", { class: "generated", dir: "auto" }, before, joint, make("mark", {}, said.text)),
@@ -182,7 +205,7 @@ export function createLanguage(context) {
     });
   }
 
-  return { element, update, focus: () => input.focus() };
+  return { element, update, read, focus: () => input.focus() };
 }
 
 function showProbability(probability) {

@@ -3,10 +3,10 @@
 
 import { createAnalogy } from "./analogy.js";
 import { createCompare } from "./compare.js";
-import { make, makeField, makeProblem, makeSelect } from "./elements.js";
+import { make, makeField, makeProblem, makeSelect, refill } from "./elements.js";
 import { createLanguage } from "./language.js";
 import { createModels } from "./models.js";
-import { Problem, ask, forgetKey, hasKey, keepKey } from "./server.js";
+import { Problem, ask, hasKey, keepKey } from "./server.js";
 import { createSimilar } from "./similar.js";
 
 const VIEWS = {
@@ -18,33 +18,39 @@ const VIEWS = {
 };
 const TRAIN = { embedding: "train cbow", "language-model": "train rnnlm" };
 const NONE = {
-  embedding: "There are no word vectors here: ",
-  "language-model": "There is no language model here: ",
+  embedding: "There are no word vectors here:",
+  "language-model": "There is no language model here:",
 };
 
 const place = document.getElementById("view");
 const choice = document.getElementById("choice");
+const status = document.getElementById("status");
 const keyForm = document.getElementById("key");
+const keyProblem = document.getElementById("key-problem");
 let models = [];
 let limits = {};
+let ready = false; // whether the server has said what there is
 let shown = {}; // the view that stands on the page: what it shows of what
 let running = new AbortController();
+const lastOf = {}; // by kind: the model and version that were last asked for by name
 
 /** What the address says; the view is one that there is. */
 function readAddress() {
   const parameters = new URLSearchParams(location.hash.slice(1));
   const firstKind = models.some(({ kind }) => kind === "embedding") || !models.length ? "similar" : "next";
   const view = Object.hasOwn(VIEWS, parameters.get("view") ?? "") ? parameters.get("view") : firstKind;
-  return { view, parameters };
+  const named = { model: parameters.get("model") ?? "", version: parameters.get("version") ?? "" };
+  return { view, kind: VIEWS[view].kind, parameters, named };
 }
 
-/** Changes the address and shows what it says then. `quiet` leaves no step to go back to. */
+/** Changes the address, and with it what is written in the view's fields, and shows that. `quiet` leaves no step to go back to. */
 function go(changes, view, { quiet = false } = {}) {
   const now = readAddress();
-  const parameters = view && view !== now.view ? new URLSearchParams() : now.parameters;
-  if (view && VIEWS[view].kind === VIEWS[now.view].kind) keep(now.parameters, parameters);
+  const leaves = view !== undefined && view !== now.view;
+  const parameters = leaves ? new URLSearchParams() : now.parameters;
   parameters.set("view", view ?? now.view);
-  for (const [name, value] of Object.entries(changes)) {
+  const before = leaves ? lastOf[VIEWS[view].kind] : shown.read?.();
+  for (const [name, value] of Object.entries({ ...before, ...changes })) {
     if (value === "" || value === undefined) parameters.delete(name);
     else parameters.set(name, value);
   }
@@ -54,47 +60,69 @@ function go(changes, view, { quiet = false } = {}) {
   show();
 }
 
-/** Views of one kind go on with one model. */
-function keep(from, to) {
-  for (const name of ["model", "version"]) if (from.has(name)) to.set(name, from.get(name));
-}
-
-/** The model of a kind that the address names, else the default one, else the first. */
+/** The model of a kind by this name, else the default one, else the first. */
 function findModel(kind, name) {
   const ofKind = models.filter((model) => model.kind === kind);
   return ofKind.find((model) => model.name === name) ?? ofKind.find((model) => model.default) ?? ofKind[0];
 }
 
+/** What the address names that is not served, or not known of yet; empty where all is. */
+function findMissing({ kind, named }) {
+  if (!kind) return "";
+  const model = findModel(kind, named.model);
+  if (!model) return NONE[kind];
+  if (named.model && model.name !== named.model)
+    return `There is no ${named.model} here; this is ${model.name}.`;
+  if (!named.version || model.versions.includes(named.version)) return "";
+  return `There is no version ${named.version} of ${model.name} here; this is the newest.`;
+}
+
 function makeContext(kind, model, version) {
-  const named = (fields) => ({ ...fields, ...(kind && { model: model.name, version }) });
-  const withModel = async (path, { parameters = {}, body, signal } = {}) => {
-    const said = await ask(
-      path,
-      body ? { body: named(body), signal } : { parameters: named(parameters), signal },
-    );
-    if (kind && !version && said.version !== findModel(kind, model.name).version)
-      list().then(
-        () => showChoice(kind, findModel(kind, model.name)),
-        () => {},
+  const naming = (fields) => ({ ...fields, ...(kind && { model: model.name, version }) });
+  return {
+    async ask(path, { parameters = {}, body, signal } = {}) {
+      const said = await ask(
+        path,
+        body ? { body: naming(body), signal } : { parameters: naming(parameters), signal },
       );
-    return said;
+      if (kind && !version && said.version !== findModel(kind, model.name)?.version) noticeVersion();
+      return said;
+    },
+    named: naming,
+    learn: (listed) => (models = listed),
+    announce: (text) => (status.textContent = text),
+    go,
+    fail,
+    limits,
+    words: model?.words,
   };
-  return { ask: withModel, named, go, fail, limits, words: model?.words };
+}
+
+/** Another version answers than did before. */
+async function noticeVersion() {
+  try {
+    await list();
+  } catch {
+    return; // the next answer will tell again
+  }
+  const address = readAddress();
+  if (ready && address.kind && findModel(address.kind, address.named.model)) showChoice(address);
 }
 
 /** Shows a problem as `say` does; a question that was given up is none, and one for a key opens the form for it. */
 function fail(problem, say) {
   if (problem.name === "AbortError") return;
   if (!(problem instanceof Problem)) throw problem;
-  if (problem.status === 401) demandKey(problem);
+  if (problem.status === 401) demandKey(hasKey() ? problem.message : "");
   else say(problem);
 }
 
-function demandKey(problem) {
-  const line = document.getElementById("key-problem");
-  line.hidden = !hasKey();
-  line.textContent = problem.message;
-  forgetKey();
+function demandKey(why) {
+  ready = false;
+  running.abort();
+  keyProblem.hidden = !why;
+  keyProblem.textContent = why;
+  keepKey("");
   keyForm.hidden = false;
   place.replaceChildren();
   choice.hidden = true;
@@ -102,75 +130,85 @@ function demandKey(problem) {
   keyForm.elements[0].focus();
 }
 
-function show() {
-  const { view, parameters } = readAddress();
-  const { kind, create, label } = VIEWS[view];
-  showViews(view);
-  document.title = `${parameters.get("q") ?? label} – wordkin`;
+async function show() {
+  if (!ready) return;
   running.abort();
   running = new AbortController();
-  const model = kind && findModel(kind, parameters.get("model"));
+  const { signal } = running;
+  if (findMissing(readAddress())) {
+    // It may have been published since.
+    await list().catch((problem) => fail(problem, () => {}));
+    if (signal.aborted) return;
+  }
+  const address = readAddress();
+  const { view, kind, parameters, named } = address;
+  showViews(view);
+  document.title = `${parameters.get("q") ?? VIEWS[view].label} – wordkin`;
+  const model = kind && findModel(kind, named.model);
   if (kind && !model) {
     choice.hidden = true;
     shown = {};
     const command = make("code", {}, `python -m trainer ${TRAIN[kind]}`);
-    place.replaceChildren(make("p", { class: "remark" }, NONE[kind], command, " publishes some."));
+    place.replaceChildren(make("p", { class: "remark" }, `${NONE[kind]} `, command, " publishes some."));
     return;
   }
-  const version =
-    kind && model.versions.includes(parameters.get("version")) ? parameters.get("version") : undefined;
-  showChoice(kind, model, version);
+  const version = showChoice(address);
+  if (kind && named.model) lastOf[kind] = named;
   const key = JSON.stringify([view, model?.name, version]);
   if (shown.key !== key) {
-    shown = { key, ...create(makeContext(kind, model, version)) };
+    shown = { key, ...VIEWS[view].create(makeContext(kind, model, version)) };
     place.replaceChildren(shown.element);
-    shown.focus();
+    if (!choice.contains(document.activeElement)) shown.focus();
   }
-  shown.update(parameters, running.signal);
+  shown.update(parameters, signal);
 }
 
 function showViews(current) {
-  document
-    .getElementById("views")
-    .replaceChildren(
-      ...Object.entries(VIEWS).map(([name, { label }]) =>
-        make(
-          "button",
-          {
-            type: "button",
-            "aria-current": name === current ? "page" : undefined,
-            onclick: () => go({}, name),
-          },
-          label,
-        ),
+  refill(
+    document.getElementById("views"),
+    ...Object.entries(VIEWS).map(([name, { label }]) =>
+      make(
+        "button",
+        {
+          type: "button",
+          "aria-current": name === current ? "page" : undefined,
+          onclick: () => go({}, name),
+        },
+        label,
       ),
-    );
+    ),
+  );
 }
 
-/** Which model and version answers. */
-function showChoice(kind, model, version) {
+/** Which model and version answers; returns the version, where one is asked for. */
+function showChoice(address) {
+  const { kind, named } = address;
   choice.hidden = !kind;
-  if (!kind) return;
+  if (!kind) return undefined;
+  const model = findModel(kind, named.model);
+  const version = model.versions.includes(named.version) ? named.version : undefined;
+  const missing = findMissing(address);
   const names = models.filter((each) => each.kind === kind).map(({ name }) => name);
   const newest = ["", `newest (${model.version})`];
   const versions = [newest, ...model.versions.filter((each) => each !== model.version).toReversed()];
   const size = `${model.words.toLocaleString("en")} words${model.dimensions ? `, ${model.dimensions} dimensions` : ""}`;
-  choice.replaceChildren(
+  refill(
+    choice,
     makeField(
       "Model",
       makeSelect(names, model.name, (name) => go({ model: name, version: "" })),
     ),
-    ...(versions.length > 1
-      ? [
-          makeField(
-            "Version",
-            makeSelect(versions, version ?? "", (each) => go({ model: model.name, version: each })),
-          ),
-        ]
-      : []),
+    versions.length > 1
+      ? makeField(
+          "Version",
+          makeSelect(versions, version ?? "", (each) => go({ model: model.name, version: each })),
+        )
+      : "",
     make("span", { class: "remark" }, size),
+    missing ? make("span", { class: "problem" }, missing) : "",
     ...model.warnings.map((warning) => make("span", { class: "problem" }, warning)),
   );
+  return version;
 }
 
 async function list() {
@@ -179,18 +217,30 @@ async function list() {
 
 async function start() {
   try {
-    const [info] = await Promise.all([ask("/info"), list()]);
-    limits = info.limits;
+    ({ limits } = await ask("/info"));
+    await list();
+    ready = true;
     keyForm.hidden = true;
     show();
   } catch (problem) {
-    fail(problem, (said) => place.replaceChildren(makeProblem(said)));
+    fail(problem, (said) =>
+      place.replaceChildren(
+        makeProblem(said),
+        make("button", { type: "button", onclick: start }, "Try again"),
+      ),
+    );
   }
 }
 
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
-  keepKey(keyForm.elements[0].value.trim());
+  const key = keyForm.elements[0].value.trim();
+  // No header can carry other characters.
+  if (!/^[\x21-\x7e]+$/u.test(key)) {
+    demandKey("a key has only letters, digits and signs of ASCII");
+    return;
+  }
+  keepKey(key);
   start();
 });
 addEventListener("popstate", show);

@@ -4,11 +4,12 @@ import { make, makeCurl, makeProblem } from "./elements.js";
 import { curlOf } from "./server.js";
 
 export function createModels(context) {
-  const element = make("section", {}, make("div", { class: "answer" }));
+  const element = make("section", {}, make("div"));
 
   async function update(_, signal) {
     try {
       const { models, faults } = await context.ask("/models", { signal });
+      context.learn(models);
       element.firstChild.replaceChildren(
         ...faults.map((fault) =>
           make(

@@ -2,6 +2,12 @@
 
 const ROOT = new URL("..", import.meta.url).href; // this file is in /explorer, wherever a proxy has put that
 const KEY = "wordkin-key";
+let key = "";
+try {
+  key = sessionStorage.getItem(KEY) ?? "";
+} catch {
+  // A browser that keeps nothing: the key is then asked for at each load.
+}
 
 /** What the server refused, as it said it (RFC 9457). */
 export class Problem extends Error {
@@ -15,16 +21,18 @@ export class Problem extends Error {
   }
 }
 
-export function keepKey(key) {
-  sessionStorage.setItem(KEY, key);
+/** The key to ask with from now on; empty for none. It is kept for this tab. */
+export function keepKey(given) {
+  key = given;
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch {
+    // As above.
+  }
 }
 
 export function hasKey() {
-  return Boolean(sessionStorage.getItem(KEY));
-}
-
-export function forgetKey() {
-  sessionStorage.removeItem(KEY);
+  return key !== "";
 }
 
 /** Where a question goes: parameters that are undefined or empty are left out. */
@@ -37,7 +45,6 @@ export function addressOf(path, parameters = {}) {
 /** The JSON answer to GET, or to POST where there is a body. Throws Problem, and AbortError once `signal` is aborted. */
 export async function ask(path, { parameters, body, signal } = {}) {
   const headers = {};
-  const key = sessionStorage.getItem(KEY);
   if (key) headers.authorization = `Bearer ${key}`;
   if (body) headers["content-type"] = "application/json";
   let answer;
@@ -63,9 +70,9 @@ export async function ask(path, { parameters, body, signal } = {}) {
 /** The same question for a terminal. */
 export function curlOf(path, { parameters, body } = {}) {
   const quote = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-  const key = hasKey() ? ' -H "Authorization: Bearer $WORDKIN_KEY"' : "";
+  const header = hasKey() ? ' -H "Authorization: Bearer $WORDKIN_KEY"' : "";
   const json = body ? ` --json ${quote(JSON.stringify(body))}` : "";
-  return `curl ${quote(addressOf(path, parameters))}${key}${json}`;
+  return `curl ${quote(addressOf(path, parameters))}${header}${json}`;
 }
 
 /** The vectors of words, in their order, as Float32Array. */

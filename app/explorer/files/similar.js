@@ -11,6 +11,7 @@ import {
   makeRemarks,
   makeSelect,
   makeWord,
+  refill,
 } from "./elements.js";
 import { principalPlane } from "./plane.js";
 import { askVectors, curlOf } from "./server.js";
@@ -30,14 +31,23 @@ const RANGES = [
 const FIRST_WORDS = 400;
 const SHOWN_FIRST = 14;
 
-/** "king - man + woman" as what to go towards and away from. A sign stands between spaces, or alone for itself. */
+/**
+ * "king - man + woman" as what to go towards and away from. A sign stands between spaces; where no word is before it, or at the
+ * beginning where none is behind it, it is a word itself. (Words with such signs or spaces at their ends cannot be asked.)
+ */
 export function readSum(text) {
   const sum = { positive: [], negative: [] };
   const parts = text.trim().split(/(?:^|\s)([+−-])(?=\s)/u);
   let list = sum.positive;
+  let complete = parts[0].trim() !== "" || (parts[2] ?? "").trim() !== "";
   parts.forEach((part, i) => {
-    if (i % 2) list = part === "+" ? sum.positive : sum.negative;
-    else if (part.trim()) list.push(part.trim());
+    if (i % 2 && complete) {
+      list = part === "+" ? sum.positive : sum.negative;
+      complete = false;
+    } else if (part.trim()) {
+      list.push(part.trim());
+      complete = true;
+    }
   });
   return sum;
 }
@@ -62,7 +72,7 @@ export function createSimilar(context) {
   });
   const tops = TOPS.filter((top) => top <= context.limits.max_top);
   const choices = make("div", { class: "row choices" });
-  const answer = make("div", { class: "answer", "aria-live": "polite" });
+  const answer = make("div");
   const element = make(
     "section",
     {},
@@ -82,10 +92,12 @@ export function createSimilar(context) {
     const top = Number(parameters.get("top")) || Math.min(DEFAULT_TOP, context.limits.max_top);
     const method = parameters.get("method") ?? METHODS[0][0];
     const among = parameters.get("among") ?? "";
-    choices.replaceChildren(
+    const offered = [...new Set([...tops, top])].sort((a, b) => a - b);
+    refill(
+      choices,
       makeField(
         "Show",
-        makeSelect(tops.length ? tops : [top], top, (value) => context.go({ top: value })),
+        makeSelect(offered, top, (value) => context.go({ top: value })),
       ),
       makeField(
         "Among",
@@ -123,9 +135,12 @@ export function createSimilar(context) {
         format: (score) => score.toFixed(3),
         choose,
         highlight: (word) => highlight(word),
-        extra: (word) => makeSigns(word, q, context),
+        extra: (word) =>
+          makeSigns(word, (sign) => context.go({ q: `${query.input.value.trim()} ${sign} ${word}` })),
       });
       if (!said.results.length) bars.append(make("li", { class: "remark" }, "There are no others."));
+      const nearest = said.results[0]?.word ?? "nothing";
+      context.announce(`${said.results.length} words near ${q}, the nearest: ${nearest}`);
       answer.replaceChildren(
         ...makeRemarks(said),
         make("div", { class: "split" }, bars, map),
@@ -140,14 +155,15 @@ export function createSimilar(context) {
       });
     } catch (problem) {
       context.fail(problem, (shown) => {
-        const retry = (word) =>
-          context.go({ q: shown.oov.length === 1 ? replaceTerm(q, shown.oov[0], word) : word });
+        const retry =
+          shown.oov.length === 1 && ((word) => context.go({ q: replaceTerm(q, shown.oov[0], word) }));
         answer.replaceChildren(makeProblem(shown, retry));
       });
     }
   }
 
-  return { element, update, focus: () => query.input.focus() };
+  const read = () => ({ q: query.input.value.trim() });
+  return { element, update, read, focus: () => query.input.focus() };
 }
 
 /** A question with one of its words in place of one that is not known. */
@@ -187,17 +203,11 @@ export async function showMap(place, { asked, found, arrows, choose, context, si
 }
 
 /** Buttons that add a word to the question, or take it away from there. */
-function makeSigns(word, q, context) {
+function makeSigns(word, add) {
   const sign = (symbol, label) =>
     make(
       "button",
-      {
-        type: "button",
-        class: "small",
-        "aria-label": label,
-        title: label,
-        onclick: () => context.go({ q: `${q} ${symbol} ${word}` }),
-      },
+      { type: "button", class: "small", "aria-label": label, title: label, onclick: () => add(symbol) },
       symbol === "-" ? "−" : symbol,
     );
   return make("span", { class: "signs" }, sign("+", `towards ${word}`), sign("-", `away from ${word}`));
