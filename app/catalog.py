@@ -270,8 +270,14 @@ class Catalog:
 
     def _tell(self, reload: Reload) -> None:
         self.reloads[reload.model, reload.result] += 1
-        if reload.before and reload.version and reload.version != reload.before:
-            logger.info("serving %s %s instead of %s", reload.model, reload.version, reload.before)
+        if self._prepares and reload.version != reload.before:
+            if reload.before is None:
+                kind = self.shelf.served[reload.model].kind
+                logger.info("serving %s %s (%s)", reload.model, reload.version, kind)
+            elif reload.version is None:
+                logger.info("serving %s %s no more", reload.model, reload.before)
+            else:
+                logger.info("serving %s %s instead of %s", reload.model, reload.version, reload.before)
         self.observe_reloads(reload)
 
     def _tell_size(self, questions: int) -> None:

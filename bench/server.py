@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import re
@@ -285,6 +286,8 @@ def parse(arguments):
 
 def main(arguments=None):
     options = parse(arguments)
+    if options.only in (None, "gensim") and importlib.util.find_spec("gensim") is None:
+        sys.exit("bench.server: gensim is not installed: pip install -e '.[bench]', or --only bare or bulk")
     embedding = Store(options.store).open(options.name).embedding()
     table = embedding.neighbours
     if table is None:

@@ -243,6 +243,8 @@ def test_sentence_starts_go_on_as_said(sentences, start, expected):
 def test_knows_its_own_words(counts):
     assert is_sample(counts)
     assert is_sample([*counts, "<eos>", "<unk>"])
+    assert is_sample([*counts, "largest_city", "the_king"])  # phrases
+    assert not is_sample([*counts, "largest_perplexity"])
     assert not is_sample([*counts, "perplexity"])
     assert not is_sample(["the", "king"])
     assert not is_sample([])

@@ -1,4 +1,6 @@
+import logging
 import os
+import shutil
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -316,3 +318,23 @@ def test_what_cannot_start(root, open_catalog):
         open_catalog(default_model="other").check()
     with pytest.raises(InputError, match="--default-language-model good: this is word vectors"):
         open_catalog(default_language_model="good").check()
+
+
+def test_what_is_served_from_now_on_is_logged(root, open_catalog, caplog):
+    first = publish(root, "first")
+    catalog = open_catalog()
+    catalog.prepare()
+    with caplog.at_level(logging.INFO, logger="app.catalog"):
+        catalog.poll()
+        assert not caplog.messages
+        other = publish(root, "other", kind="language-model")
+        catalog.poll()
+        newer = publish(root, "first")
+        catalog.poll()
+        shutil.rmtree(root / "other")
+        catalog.poll()
+    assert caplog.messages == [
+        f"serving other {other} (language-model)",
+        f"serving first {newer} instead of {first}",
+        f"serving other {other} no more",
+    ]

@@ -165,6 +165,23 @@ def test_list_as_text(run, trained_store):
     assert lines[1].startswith("*  farm  ")
 
 
+def test_list_shows_what_is_pinned(run, three_versions):
+    store = Store(three_versions)
+    versions = store.versions("farm")
+    store.pin("farm", versions[0])
+    assert [record["pinned"] for record in run("list", "--store", three_versions).records] == [
+        version == versions[0] for version in versions
+    ]
+    lines = run("list", "--store", three_versions, "--no-json").out.splitlines()
+    assert sorted(line[:2].strip() for line in lines[1:4]) == ["", "*", "="]
+    assert lines[4:] == [
+        "* the latest: what a name alone means",
+        "= pinned: what servers answer with for the name",
+    ]
+    store.pin("farm", versions[-1])
+    assert "*=" in run("list", "--store", three_versions, "--no-json").out
+
+
 def test_list_shows_what_it_can_of_a_broken_version(run, own_store):
     (manifest,) = own_store.glob("farm/*/manifest.json")
     manifest.write_bytes(b"{}\n")

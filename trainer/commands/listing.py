@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainer.commands.command import STORE, Command
 from trainer.console import Console, format_bytes, format_table
 from trainer.options import Arguments
 
+LATEST, PINNED = "*", "="
 _HEADER = ["", "NAME", "VERSION", "KIND", "WORDS", "DIM", "SIZE", "CREATED"]
 
 
@@ -21,16 +23,16 @@ def run(arguments: Arguments, console: Console) -> int:
     store = open_store(arguments["store"])
     rows = [_HEADER]
     for name, version in find_versions(store, arguments["reference"]):
-        latest = _is_latest(store, name, version)
+        latest, pinned = _says(store.latest, name, version), _says(store.pinned, name, version)
         try:
             entry = _describe(store.manifest(name, version))
         except ArtifactError as error:
             console.note(f"{error}")
             entry = {"kind": "unreadable", "words": None, "dim": None, "bytes": 0, "created": None}
-        console.record(name=name, version=version, latest=latest, **entry)
+        console.record(name=name, version=version, latest=latest, pinned=pinned, **entry)
         rows.append(
             [
-                "*" if latest else "",
+                LATEST * latest + PINNED * pinned,
                 name,
                 version,
                 entry["kind"],
@@ -44,7 +46,9 @@ def run(arguments: Arguments, console: Console) -> int:
         console.say(f"there is no model in {store.location}")
     else:
         console.say(format_table(rows, right=(4, 5, 6)))
-        console.say("* the latest: what a name alone means")
+        console.say(f"{LATEST} the latest: what a name alone means")
+        if any(PINNED in row[0] for row in rows):
+            console.say(f"{PINNED} pinned: what servers answer with for the name")
     return 0
 
 
@@ -58,9 +62,10 @@ def find_versions(store: Store, reference: str | None) -> list[tuple[str, str]]:
     return [(name, version) for name in names for version in store.versions(name)]
 
 
-def _is_latest(store: Store, name: str, version: str) -> bool:
+def _says(ask: Callable[[str], str | None], name: str, version: str) -> bool:
+    """Whether the file that `ask` reads names this version."""
     try:
-        return store.latest(name) == version
+        return ask(name) == version
     except (ArtifactError, NotFound):
         return False
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from artifact.errors import InputError
 from artifact.files import replace_file
+from artifact.phrases import MARK
 from trainer.corpus.sample_grammar import Grammar
 from trainer.corpus.sample_topics import SHARED, TOPICS
 from trainer.corpus.sample_truths import (
@@ -72,8 +73,8 @@ def write_sample(path: Path, *, seed: int = 0, sentences: int = SAMPLE_SENTENCES
 def is_sample(tokens: Iterable[str]) -> bool:
     """Whether these are the words of the generated sample: none that the grammar lacks, and most of those it has.
 
-    Markers such as ``<eos>`` do not count.
+    Markers such as ``<eos>`` do not count, and phrases count as their words.
     """
     known = Grammar(TOPICS, SHARED).vocabulary()
-    seen = {token for token in tokens if not token.startswith("<")}
+    seen = {word for token in tokens if not token.startswith("<") for word in token.split(MARK)}
     return seen <= known and len(seen) > len(known) // 2
