@@ -111,13 +111,15 @@ def test_a_corpus_that_drops_words_has_unk(train, texts, tmp_path):
     assert "left out" not in outcome.err
 
 
-def test_the_last_lines_are_held_out(train, tmp_path):
+def test_the_last_lines_are_held_out(run, train, tmp_path):
     text = tmp_path / "lines.txt"
     text.write_text("".join(f"a b c d e f {'last' if line >= 95 else 'first'}\n" for line in range(100)))
     assert train("--batch-size", 2, text=text).code == 0
     tokens = list(Store(tmp_path / "store").open("farm").language_model().vocabulary)
     assert "first" in tokens
     assert "last" not in tokens
+    listed = run("list", "--store", tmp_path / "store").last
+    assert (listed["kind"], listed["words"], listed["dim"]) == ("language-model", len(tokens), None)
 
 
 def test_text_without_line_breaks_needs_a_validation_text(train, texts, tmp_path):

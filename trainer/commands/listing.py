@@ -71,8 +71,12 @@ def _says(ask: Callable[[str], str | None], name: str, version: str) -> bool:
 
 
 def _describe(manifest: Manifest) -> dict[str, Any]:
-    shape = manifest.tensors["vectors"].shape if "vectors" in manifest.tensors else []
-    words, dim = shape if len(shape) == 2 else (None, None)
+    shapes = {name: tensor.shape for name, tensor in manifest.tensors.items()}
+    words, dim = None, None
+    if len(shape := shapes.get("vectors", [])) == 2:
+        words, dim = shape
+    elif len(shape := shapes.get("counts", [])) == 1:  # a language model
+        [words] = shape
     created = datetime.strptime(manifest.created, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     return {
         "kind": manifest.kind,
