@@ -6,6 +6,16 @@ import pytest
 from tests.app.serving import Server, publish
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# What the page asks takes as long as `delays` says, by a part of the address; a route's handler would hold up the test as well.
+SLOW = """
+const answer = window.fetch;
+window.delays = {};
+window.fetch = async (address, options) => {
+  const [, ms] = Object.entries(window.delays).find(([part]) => address.includes(part)) ?? [];
+  if (ms) await new Promise((done) => setTimeout(done, ms));
+  return answer(address, options);
+};
+"""
 # Without a sandbox of its own it also runs as root, as in a container; it opens nothing but pages of the tests.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
 HOSTILE = ["<img src=x onerror=alert(1)>", "'\"><b>", "plain", "שלום"]
@@ -60,6 +70,7 @@ def watch(browser, address, **options):
     context = browser.new_context(base_url=address, viewport={"width": 1200, "height": 900}, **options)
     context.set_default_timeout(10_000)
     page = context.new_page()
+    page.add_init_script(SLOW)
     errors, foreign = [], []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if is_error(message) else None)

@@ -1,7 +1,7 @@
 """The page at /, as a person uses it, beside what the routes answer."""
 
 import re
-import time
+import shutil
 import urllib.parse
 
 import httpx
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.keys import draw_key
+from artifact.store import Store
 from tests.app.serving import TOKENS, VECTORS, publish
 from tests.browser.conftest import HOSTILE, serve, watch
 
@@ -55,6 +56,11 @@ def wait_until(page, happens):
             return
         page.wait_for_timeout(20)
     raise AssertionError(read_hash(page))
+
+
+def delay(page, part, ms):
+    """Let answers to addresses with this part take so long, until the page is loaded anew."""
+    page.evaluate("([part, ms]) => { window.delays[part] = ms; }", [part, ms])
 
 
 def expect_problem(page, text):
@@ -188,13 +194,13 @@ def test_a_completion_belongs_to_the_text_it_was_offered_for(page):
 def test_a_slow_completion_gives_way_to_a_newer_one(page):
     open_page(page)
     page.locator(".start button").first.wait_for()
-    delays = iter([1.0])
-    page.route("**/words?*", lambda route: (time.sleep(next(delays, 0)), route.continue_()))
+    delay(page, "prefix=t&", 1000)
     field = page.get_by_role("combobox", name="Words near")
     field.press_sequentially("t")
-    page.wait_for_timeout(200)
+    page.wait_for_timeout(300)
     field.press_sequentially("r")
     page.get_by_role("option", name=re.compile("truck")).wait_for()
+    page.wait_for_timeout(1000)
     assert page.locator(".completions li").count() == 1
 
 
@@ -223,6 +229,29 @@ def test_what_is_written_is_not_lost(page):
     page.get_by_label("Model").select_option("hostile")
     wait_until(page, lambda: "hostile" in read_hash(page))
     assert page.get_by_role("combobox", name="is to b").input_value() == "man"
+
+
+def test_what_was_offered_for_another_text_is_not(page):
+    open_page(page)
+    page.locator(".start button").first.wait_for()
+    field = page.get_by_role("combobox", name="Words near")
+    field.press_sequentially("t")
+    page.locator(".completions li").first.wait_for()
+    delay(page, "/words?", 700)
+    field.fill("king + w")
+    assert page.locator(".completions li").count() == 0
+    option = page.get_by_role("option", name=re.compile("woman"))
+    option.wait_for()
+    assert field.get_attribute("aria-activedescendant") is None
+    field.press("Enter")
+    page.locator(".problem[role=alert]:visible").wait_for()
+    delay(page, "/words?", 0)
+    field.fill("tr")
+    option = page.get_by_role("option", name=re.compile("truck"))
+    option.wait_for()
+    page.go_back()
+    page.locator(".start").wait_for()
+    assert option.count() == 0
 
 
 def test_an_unknown_word_and_what_was_meant(page):
@@ -345,7 +374,7 @@ def test_an_answer_about_another_text_is_not_shown(page):
     page.locator(".bars").get_by_role("button").first.click()
     wait_until(page, lambda: read_hash(page).endswith("+"))
     assert page.locator(".scored").count() == 0
-    page.route("**/generate", lambda route: (time.sleep(0.5), route.continue_()))
+    delay(page, "/generate", 500)
     page.get_by_role("button", name="Go on").click()
     field.fill("a market")
     page.wait_for_timeout(1200)
@@ -448,6 +477,19 @@ def test_a_new_version_shows(page, store, ask):
     assert page.get_by_label("Version").locator("option").count() == before + 1
 
 
+def test_a_new_version_that_is_noticed_late_changes_no_other_view(page, store, ask):
+    open_page(page, view="similar", q="car")
+    page.locator(".bars li").first.wait_for()
+    version = publish(store, "sample")
+    wait_until(page, lambda: ask("/similar", word="car")["version"] == version)
+    delay(page, "/models", 600)
+    page.get_by_label("Show").select_option("10")
+    page.wait_for_timeout(300)
+    page.get_by_role("button", name="Next word").click()
+    page.wait_for_timeout(800)
+    assert page.get_by_label("Model").input_value() == "story"
+
+
 def test_a_model_that_is_published_later_and_one_that_is_not_there(page, store, ask):
     open_page(page, view="similar", q="car")
     page.locator(".bars li").first.wait_for()
@@ -459,6 +501,18 @@ def test_a_model_that_is_published_later_and_one_that_is_not_there(page, store, 
     late.get_by_role("button", name="Look into it").click()
     page.locator(".start button").first.wait_for()
     assert page.get_by_label("Model").input_value() == name
+    # A version that was chosen of another model goes not with it.
+    oldest = Store(store).versions("sample")[0]
+    open_page(page, view="similar", model="sample", version=oldest, q="car")
+    page.locator(".bars li").first.wait_for()
+    page.get_by_role("button", name="Models").click()
+    late.get_by_role("button", name="Look into it").click()
+    page.locator(".start button").first.wait_for()
+    assert read_address(page) == {"view": "similar", "model": name}
+    shutil.rmtree(store / name)
+    wait_until(page, lambda: name not in [model["name"] for model in ask("/models")["models"]])
+    page.get_by_label("Show").select_option("10")
+    page.locator("#choice .problem", has_text=f"There is no {name} here").wait_for()
     open_page(page, view="similar", model="nope", q="car")
     page.locator("#choice .problem", has_text="There is no nope here; this is sample.").wait_for()
     open_page(page, view="similar", model="sample", version="20250101T000000Z-00000000", q="car")
@@ -474,13 +528,63 @@ def test_what_a_screen_reader_says(page):
     assert page.get_by_role("heading", level=1).inner_text() == "wordkin"
 
 
-def test_a_server_that_comes_back(page):
-    page.route("**/info", lambda route: route.abort())
-    open_page(page, view="similar", q="car")
-    expect_problem(page, "the server does not answer")
-    page.unroute("**/info")
+@pytest.mark.parametrize(
+    ("path", "parameters", "selector"),
+    [
+        ("**/info", {"view": "similar", "q": "car"}, ".bars li"),
+        ("**/models", {"view": "similar", "q": "car"}, ".bars li"),
+        ("**/similar?*", {"view": "similar", "q": "car"}, ".bars li"),
+        ("**/vectors", {"view": "similar", "q": "car"}, ".map"),
+        ("**/analogy", {"view": "analogy", "a": "king", "b": "man", "c": "queen"}, ".bars li"),
+        ("**/similarity", {"view": "compare", "words": "car bus king"}, ".matrix"),
+        ("**/doesnt-match", {"view": "compare", "words": "car bus king"}, ".matrix"),
+        ("**/next", {"view": "next", "text": "the"}, ".bars li"),
+    ],
+)
+@pytest.mark.parametrize("broken", ["no answer", "half an answer"])
+def test_a_server_that_comes_back(page, path, parameters, selector, broken):
+    page.route(
+        path, lambda route: route.abort() if broken == "no answer" else route.fulfill(status=200, body="<")
+    )
+    open_page(page, **parameters)
+    problem = "the server does not answer" if broken == "no answer" else "the server's answer was cut short"
+    expect_problem(page, problem)
+    page.unroute(path)
     page.get_by_role("button", name="Try again").click()
-    assert read_bars(page)[0][0] == "truck"
+    page.locator(selector).first.wait_for()
+
+
+def test_a_server_with_a_rate(browser, store):
+    with serve(store, "--rate-limit", 3) as server:
+        for page in watch(browser, f"http://127.0.0.1:{server.port}"):
+            open_page(page, view="similar", q="car")
+            page.locator(".map svg").wait_for()
+            assert read_bars(page)[0][0] == "truck"
+
+
+def test_a_slow_answer_shows_that_it_is_awaited(page):
+    open_page(page, view="similar", q="car")
+    page.locator(".map svg").wait_for()
+    assert page.locator("#view[aria-busy]").count() == 0
+    delay(page, "/similar?", 600)
+    page.locator(".bars").get_by_role("button", name="bus", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(100)
+    assert page.locator("#view[aria-busy]").count() == 1
+    page.locator(".map .point.asked text", has_text="bus").wait_for()
+    wait_until(page, lambda: page.locator("#view[aria-busy]").count() == 0)
+    # The button that had the focus went with the answer before.
+    assert page.evaluate("document.activeElement.id") == "view"
+
+
+def test_how_to_go_on_is_kept(page):
+    open_page(page, view="next", text="the company")
+    page.get_by_label("temperature").fill("0.35")
+    page.get_by_label("seed").fill("11")
+    page.get_by_role("button", name="Words").click()
+    page.get_by_role("button", name="Next word").click()
+    assert page.get_by_label("temperature").input_value() == "0.35"
+    assert page.get_by_label("seed").input_value() == "11"
 
 
 def test_words_are_never_markup(page):
@@ -499,6 +603,27 @@ def test_what_the_terminal_would_ask(page, ask):
     command = page.locator(".curl pre").inner_text()
     url = re.fullmatch(r"curl '(.+)'", command)[1]
     assert httpx.get(url).json()["results"] == ask("/similar", word="car", top=10)["results"]
+
+
+def test_a_pinned_version_is_called_so(page, store, ask):
+    oldest = Store(store).versions("sample")[0]
+    Store(store).pin("sample", oldest)
+    try:
+        wait_until(page, lambda: ask("/similar", word="car")["version"] == oldest)
+        open_page(page, view="similar", q="car")
+        page.locator("option", has_text=f"pinned ({oldest})").wait_for(state="attached")
+    finally:
+        Store(store).unpin("sample")
+        wait_until(page, lambda: ask("/similar", word="car")["version"] != oldest)
+
+
+def test_words_and_numbers_of_a_table_are_not_broken(page):
+    page.set_viewport_size({"width": 360, "height": 740})
+    open_page(page, view="compare", words="car truck bus king queen man woman")
+    page.locator(".matrix").wait_for()
+    heights = page.evaluate("[...document.querySelectorAll('.matrix tr')].map((row) => row.offsetHeight)")
+    assert max(heights) < 40
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
 def test_a_narrow_screen_needs_no_scrolling_sideways(page):

@@ -46,9 +46,10 @@ export function createAnalogy(context) {
 
   async function update(parameters, signal) {
     const [a, b, c] = PARTS.map(([name]) => parameters.get(name) ?? "");
-    Object.assign(inputs.a, { value: a });
-    Object.assign(inputs.b, { value: b });
-    Object.assign(inputs.c, { value: c });
+    [a, b, c].forEach((word, i) => {
+      fields[i].input.value = word;
+      fields[i].close();
+    });
     if (!a || !b || !c) {
       answer.replaceChildren(
         make(
@@ -95,14 +96,10 @@ export function createAnalogy(context) {
             [c, best],
           ]
         : [[a, b]];
-      highlight = await showMap(map, {
-        asked: [a, b, c],
-        found: said.results.slice(0, 5),
-        arrows,
-        choose,
-        context,
-        signal,
-      });
+      const found = said.results.slice(0, 5);
+      showMap(map, { asked: [a, b, c], found, arrows, choose, context, signal }).then(
+        (lit) => (highlight = lit),
+      );
     } catch (problem) {
       context.fail(problem, (shown) => {
         const wrong = PARTS.map(([name]) => name).filter(
@@ -111,7 +108,7 @@ export function createAnalogy(context) {
             shown.oov.includes(parameters.get(name).toLowerCase()),
         );
         const retry = wrong.length === 1 ? (word) => context.go({ [wrong[0]]: word }) : undefined;
-        answer.replaceChildren(makeProblem(shown, retry));
+        answer.replaceChildren(makeProblem(shown, { retry, again: () => context.go({}) }));
       });
     }
   }

@@ -92,7 +92,7 @@ export function createCompare(context) {
       );
       if (mode === "words") {
         const choose = (word) => context.go({ q: word }, "similar");
-        await showMap(map, { asked: shown, found: [], choose, context, signal });
+        showMap(map, { asked: shown, found: [], choose, context, signal });
       }
     } catch (problem) {
       context.fail(problem, (said) => {
@@ -105,7 +105,7 @@ export function createCompare(context) {
                     .join("\n"),
                 })
             : undefined;
-        answer.replaceChildren(makeProblem(said, retry));
+        answer.replaceChildren(makeProblem(said, { retry, again: () => context.go({}) }));
       });
     }
   }

@@ -84,7 +84,7 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
       return problem.name === "AbortError" ? undefined : close();
     }
     if (document.activeElement !== input) return;
-    chosen = -1;
+    unmark();
     list.replaceChildren(
       ...results.map(({ word, count: times }, i) =>
         make(
@@ -110,8 +110,20 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
     onenter(input.value);
   }
 
+  /** Leaves none of what was offered for a text that went on otherwise. */
+  function sift() {
+    const [start, end] = span(input.value, input.selectionStart);
+    const written = input.value.slice(start, end).toLowerCase();
+    for (const each of [...list.children]) {
+      if (!each.firstChild.textContent.toLowerCase().startsWith(written)) each.remove();
+    }
+    list.hidden = !list.children.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+  }
+
   input.addEventListener("input", () => {
     unmark(); // it was marked for another text
+    sift();
     clearTimeout(timer);
     timer = setTimeout(offer, WAIT_MS);
   });
@@ -140,5 +152,5 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
     name,
     make("span", { class: "combobox" }, input, list),
   );
-  return { element, input };
+  return { element, input, close };
 }

@@ -49,8 +49,10 @@ export function makeSelect(options, chosen, onchange, properties = {}) {
   return select;
 }
 
-/** What went wrong, with words to try in place of those that are not known. */
-export function makeProblem(problem, retry) {
+const PASSING = new Set([0, 429, 503]); // no answer, too many requests, too much to do
+
+/** What went wrong, with words to `retry` with in place of one that is not known, or a button to ask `again` what may be answered then. */
+export function makeProblem(problem, { retry, again } = {}) {
   const line = make("p", { class: "problem", role: "alert" }, problem.message);
   if (problem.retryAfter && !problem.message.includes("again"))
     line.append(` (again in ${problem.retryAfter} s)`);
@@ -63,6 +65,9 @@ export function makeProblem(problem, retry) {
       );
     });
     line.append("?");
+  }
+  if (again && PASSING.has(problem.status)) {
+    line.append(" ", make("button", { type: "button", class: "small", onclick: again }, "Try again"));
   }
   return line;
 }

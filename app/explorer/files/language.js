@@ -5,6 +5,7 @@ import { curlOf } from "./server.js";
 
 const WAIT_MS = 200;
 const TOP = 12;
+const chosen = { words: 20, temperature: 0.8, seed: "" }; // how to go on, whatever view is shown meanwhile
 
 /** Spaces at the end say nothing; a line's end does. */
 function cut(text) {
@@ -29,7 +30,8 @@ export function createLanguage(context) {
     type: "number",
     min: 1,
     max: context.limits.max_words,
-    value: Math.min(20, context.limits.max_words),
+    value: Math.min(chosen.words, context.limits.max_words),
+    oninput: () => (chosen.words = length.value),
     required: true,
   });
   const temperature = make("input", {
@@ -37,10 +39,18 @@ export function createLanguage(context) {
     min: 0,
     max: 100,
     step: "any",
-    value: 0.8,
+    value: chosen.temperature,
     required: true,
+    oninput: () => (chosen.temperature = temperature.value),
   });
-  const seed = make("input", { type: "number", min: 0, step: 1, placeholder: "any" });
+  const seed = make("input", {
+    type: "number",
+    min: 0,
+    step: 1,
+    placeholder: "any",
+    value: chosen.seed,
+    oninput: () => (chosen.seed = seed.value),
+  });
   const next = make("div");
   const more = make("div");
   const button = (label, onclick) => make("button", { type: "button", onclick }, label);
@@ -116,7 +126,9 @@ export function createLanguage(context) {
         makeCurl(curlOf(...question)),
       );
     } catch (problem) {
-      context.fail(problem, (shown) => next.replaceChildren(makeProblem(shown)));
+      context.fail(problem, (shown) =>
+        next.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
+      );
     }
   }
 
@@ -155,7 +167,8 @@ export function createLanguage(context) {
         makeCurl(curlOf(...question)),
       );
     } catch (problem) {
-      context.fail(problem, (shown) => more.replaceChildren(makeProblem(shown)));
+      const again = () => look(path, body, show);
+      context.fail(problem, (shown) => more.replaceChildren(makeProblem(shown, { again })));
     }
   }
 

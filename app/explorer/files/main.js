@@ -57,7 +57,8 @@ function go(changes, view, { quiet = false } = {}) {
   const address = `#${parameters}`;
   if (quiet) history.replaceState(null, "", address);
   else if (address !== location.hash) history.pushState(null, "", address);
-  show();
+  if (leaves || changes.q !== undefined) scrollTo(0, 0);
+  show({ quiet });
 }
 
 /** The model of a kind by this name, else the default one, else the first. */
@@ -74,17 +75,18 @@ function findMissing({ kind, named }) {
   if (named.model && model.name !== named.model)
     return `There is no ${named.model} here; this is ${model.name}.`;
   if (!named.version || model.versions.includes(named.version)) return "";
-  return `There is no version ${named.version} of ${model.name} here; this is the newest.`;
+  return `There is no version ${named.version} of ${model.name} here; this is ${model.version}.`;
 }
 
 function makeContext(kind, model, version) {
   const naming = (fields) => ({ ...fields, ...(kind && { model: model.name, version }) });
   return {
     async ask(path, { parameters = {}, body, signal } = {}) {
-      const said = await ask(
-        path,
-        body ? { body: naming(body), signal } : { parameters: naming(parameters), signal },
-      );
+      const question = body ? { body: naming(body), signal } : { parameters: naming(parameters), signal };
+      const said = await ask(path, question).catch((problem) => {
+        if (kind && problem.status === 404 && !problem.oov.length) noticeVersion(); // the model or version is gone
+        throw problem;
+      });
       if (kind && !version && said.version !== findModel(kind, model.name)?.version) noticeVersion();
       return said;
     },
@@ -98,7 +100,7 @@ function makeContext(kind, model, version) {
   };
 }
 
-/** Another version answers than did before. */
+/** What is served may have changed. */
 async function noticeVersion() {
   try {
     await list();
@@ -122,20 +124,22 @@ function demandKey(why) {
   running.abort();
   keyProblem.hidden = !why;
   keyProblem.textContent = why;
+  keyForm.reset();
   keepKey("");
   keyForm.hidden = false;
   place.replaceChildren();
+  place.removeAttribute("aria-busy");
   choice.hidden = true;
   shown = {};
   keyForm.elements[0].focus();
 }
 
-async function show() {
+async function show({ quiet = false } = {}) {
   if (!ready) return;
   running.abort();
   running = new AbortController();
   const { signal } = running;
-  if (findMissing(readAddress())) {
+  if (!quiet && findMissing(readAddress())) {
     // It may have been published since.
     await list().catch((problem) => fail(problem, () => {}));
     if (signal.aborted) return;
@@ -153,14 +157,20 @@ async function show() {
     return;
   }
   const version = showChoice(address);
-  if (kind && named.model) lastOf[kind] = named;
+  if (kind) lastOf[kind] = named;
   const key = JSON.stringify([view, model?.name, version]);
   if (shown.key !== key) {
     shown = { key, ...VIEWS[view].create(makeContext(kind, model, version)) };
     place.replaceChildren(shown.element);
     if (!choice.contains(document.activeElement)) shown.focus();
   }
-  shown.update(parameters, signal);
+  const within = place.contains(document.activeElement);
+  place.setAttribute("aria-busy", "true");
+  await shown.update(parameters, signal);
+  if (signal.aborted) return;
+  place.removeAttribute("aria-busy");
+  // What had the focus may be gone with the answer before; the field would open a telephone's keyboard.
+  if (within && document.activeElement === document.body) place.focus({ preventScroll: true });
 }
 
 function showViews(current) {
@@ -189,7 +199,7 @@ function showChoice(address) {
   const version = model.versions.includes(named.version) ? named.version : undefined;
   const missing = findMissing(address);
   const names = models.filter((each) => each.kind === kind).map(({ name }) => name);
-  const newest = ["", `newest (${model.version})`];
+  const newest = ["", `${model.pinned ? "pinned" : "newest"} (${model.version})`];
   const versions = [newest, ...model.versions.filter((each) => each !== model.version).toReversed()];
   const size = `${model.words.toLocaleString("en")} words${model.dimensions ? `, ${model.dimensions} dimensions` : ""}`;
   refill(
@@ -243,5 +253,8 @@ keyForm.addEventListener("submit", (event) => {
   keepKey(key);
   start();
 });
-addEventListener("popstate", show);
+addEventListener("popstate", () => show());
+document.addEventListener("visibilitychange", () => {
+  if (ready && document.visibilityState === "visible") noticeVersion();
+});
 start();

@@ -22,7 +22,9 @@ export function createModels(context) {
         makeCurl(curlOf("/models")),
       );
     } catch (problem) {
-      context.fail(problem, (shown) => element.firstChild.replaceChildren(makeProblem(shown)));
+      context.fail(problem, (shown) =>
+        element.firstChild.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
+      );
     }
   }
 
@@ -65,7 +67,7 @@ function makeModel(model, context) {
         "button",
         {
           type: "button",
-          onclick: () => context.go({ model: model.name }, isEmbedding ? "similar" : "next"),
+          onclick: () => context.go({ model: model.name, version: "" }, isEmbedding ? "similar" : "next"),
         },
         "Look into it",
       ),

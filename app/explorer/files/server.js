@@ -43,7 +43,7 @@ export function addressOf(path, parameters = {}) {
 }
 
 /** The JSON answer to GET, or to POST where there is a body. Throws Problem, and AbortError once `signal` is aborted. */
-export async function ask(path, { parameters, body, signal } = {}) {
+export async function ask(path, { parameters, body, signal, patient = true } = {}) {
   const headers = {};
   if (key) headers.authorization = `Bearer ${key}`;
   if (body) headers["content-type"] = "application/json";
@@ -61,9 +61,15 @@ export async function ask(path, { parameters, body, signal } = {}) {
   }
   const said = await answer.json().catch((error) => {
     if (error.name === "AbortError") throw error;
-    return {};
+    return answer.ok ? undefined : {};
   });
+  if (!said) throw new Problem(0, { detail: "the server's answer was cut short" });
   if (answer.ok) return said;
+  const wait = Number(answer.headers.get("retry-after"));
+  if (answer.status === 429 && patient && wait > 0 && wait <= 3) {
+    await pause(1000 * wait, signal);
+    return ask(path, { parameters, body, signal, patient: false });
+  }
   throw new Problem(answer.status, said, answer.headers.get("retry-after"));
 }
 
@@ -82,5 +88,12 @@ export async function askVectors(context, words, signal) {
     const bytes = Uint8Array.from(atob(vector), (character) => character.charCodeAt(0));
     const view = new DataView(bytes.buffer);
     return Float32Array.from({ length: bytes.length / 4 }, (_, i) => view.getFloat32(4 * i, true));
+  });
+}
+
+function pause(ms, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener("abort", () => (clearTimeout(timer), reject(signal.reason)), { once: true });
   });
 }

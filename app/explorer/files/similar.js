@@ -89,6 +89,7 @@ export function createSimilar(context) {
   async function update(parameters, signal) {
     const q = parameters.get("q") ?? "";
     query.input.value = q;
+    query.close();
     const top = Number(parameters.get("top")) || Math.min(DEFAULT_TOP, context.limits.max_top);
     const method = parameters.get("method") ?? METHODS[0][0];
     const among = parameters.get("among") ?? "";
@@ -146,18 +147,13 @@ export function createSimilar(context) {
         make("div", { class: "split" }, bars, map),
         makeCurl(curlOf(...question)),
       );
-      highlight = await showMap(map, {
-        asked: [...sum.positive, ...sum.negative],
-        found: said.results,
-        choose,
-        context,
-        signal,
-      });
+      const asked = [...sum.positive, ...sum.negative];
+      showMap(map, { asked, found: said.results, choose, context, signal }).then((lit) => (highlight = lit));
     } catch (problem) {
       context.fail(problem, (shown) => {
         const retry =
           shown.oov.length === 1 && ((word) => context.go({ q: replaceTerm(q, shown.oov[0], word) }));
-        answer.replaceChildren(makeProblem(shown, retry));
+        answer.replaceChildren(makeProblem(shown, { retry, again: () => context.go({}) }));
       });
     }
   }
@@ -197,7 +193,9 @@ export async function showMap(place, { asked, found, arrows, choose, context, si
     place.replaceChildren(drawing.element);
     return drawing.highlight;
   } catch (problem) {
-    context.fail(problem, (shown) => place.replaceChildren(makeProblem(shown)));
+    context.fail(problem, (shown) =>
+      place.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
+    );
     return () => {};
   }
 }
@@ -239,7 +237,7 @@ async function makeStart(context, signal) {
       ),
     );
   } catch (problem) {
-    context.fail(problem, (shown) => start.append(makeProblem(shown)));
+    context.fail(problem, (shown) => start.append(makeProblem(shown, { again: () => context.go({}) })));
   }
   return start;
 }
