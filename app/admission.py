@@ -12,11 +12,12 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import OVERLOADED, RATE_LIMITED, ProblemError, send_problem
+from app.explorer import FILES_URL
 from app.metrics import Metrics
 
 EXEMPT_PATHS = frozenset({"/health/live", "/health/ready", "/metrics"})
 EXEMPT_FOLDER = "/v2/health/"
-PAGE_FOLDER = "/explorer/"
+PAGE_FOLDER = f"{FILES_URL}/"
 MAX_BUCKETS = 65_536
 RETRY_S = 1
 SLOW_DOWN = "slow_down"

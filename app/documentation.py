@@ -22,12 +22,13 @@ def add_documentation(app: FastAPI) -> None:
     @app.get("/docs", include_in_schema=False)
     async def show_documentation() -> HTMLResponse:
         # Relative, so that they hold behind a proxy that has put the server into a folder.
+        files = FILES_URL.removeprefix("/")
         page = get_swagger_ui_html(
             openapi_url=str(app.openapi_url).removeprefix("/"),
             title=app.title,
-            swagger_js_url=f"{FILES_URL.removeprefix('/')}/swagger-ui-bundle.js",
-            swagger_css_url=f"{FILES_URL.removeprefix('/')}/swagger-ui.css",
-            swagger_favicon_url=f"{FILES_URL.removeprefix('/')}/favicon.png",
+            swagger_js_url=f"{files}/swagger-ui-bundle.js",
+            swagger_css_url=f"{files}/swagger-ui.css",
+            swagger_favicon_url=f"{files}/favicon.png",
             swagger_ui_parameters={
                 "validatorUrl": None,
                 "tryItOutEnabled": True,

@@ -1,15 +1,17 @@
 // a is to b as c is to what? With the parallelogram that the answer should close.
 
 import { makeWordField } from "./complete.js";
-import { make, makeBars, makeCurl, makeProblem, makeRemarks } from "./elements.js";
-import { curlOf } from "./server.js";
-import { askButton, showMap } from "./similar.js";
+import { make, makeBars, makeRemarks } from "./elements.js";
+import { makeAsk, showMap } from "./similar.js";
 
 const PARTS = [
   ["a", "a"],
   ["b", "is to b"],
   ["c", "as c"],
 ];
+
+const TOP = 10;
+const DRAWN = 5;
 
 export function createAnalogy(context) {
   const fields = PARTS.map(([name, label]) =>
@@ -22,7 +24,7 @@ export function createAnalogy(context) {
     { class: "row analogy" },
     fields.map(({ element }) => element),
     make("span", { class: "what" }, "is to … ?"),
-    askButton(send),
+    makeAsk(send),
   );
   const element = make("section", {}, row, answer);
 
@@ -60,12 +62,10 @@ export function createAnalogy(context) {
       );
       return;
     }
-    const question = [
-      "/analogy",
-      { body: context.named({ a, b, c, top: Math.min(10, context.limits.max_top) }) },
-    ];
+    const question = { body: { a, b, c, top: Math.min(TOP, context.limits.max_top) } };
     try {
-      const said = await context.ask(question[0], { ...question[1], signal });
+      const said = await context.ask("/analogy", { ...question, signal });
+      const best = said.results[0]?.word;
       const map = make("div", { class: "map-place" });
       let highlight = () => {};
       const choose = (word) => context.go({ q: word }, "similar");
@@ -79,7 +79,7 @@ export function createAnalogy(context) {
         "p",
         { class: "sentence" },
         `${a} is to ${b} as ${c} is to `,
-        make("strong", {}, said.results[0]?.word ?? "nothing here"),
+        make("strong", {}, best ?? "nothing here"),
         ".",
       );
       context.announce(sentence.textContent);
@@ -87,28 +87,20 @@ export function createAnalogy(context) {
         ...makeRemarks(said),
         sentence,
         make("div", { class: "split" }, bars, map),
-        makeCurl(curlOf(...question)),
+        context.makeCurl("/analogy", question),
       );
-      const best = said.results[0]?.word;
-      const arrows = best
-        ? [
-            [a, b],
-            [c, best],
-          ]
-        : [[a, b]];
-      const found = said.results.slice(0, 5);
+      const arrows = [[a, b]];
+      if (best) arrows.push([c, best]);
+      const found = said.results.slice(0, DRAWN);
       showMap(map, { asked: [a, b, c], found, arrows, choose, context, signal }).then(
         (lit) => (highlight = lit),
       );
     } catch (problem) {
-      context.fail(problem, (shown) => {
-        const wrong = PARTS.map(([name]) => name).filter(
-          (name) =>
-            shown.oov.includes(parameters.get(name)) ||
-            shown.oov.includes(parameters.get(name).toLowerCase()),
-        );
-        const retry = wrong.length === 1 ? (word) => context.go({ [wrong[0]]: word }) : undefined;
-        answer.replaceChildren(makeProblem(shown, { retry, again: () => context.go({}) }));
+      context.fail(problem, answer, {
+        retry(shown) {
+          const wrong = PARTS.map(([name]) => name).filter((name) => shown.concerns(parameters.get(name)));
+          return wrong.length === 1 && ((word) => context.go({ [wrong[0]]: word }));
+        },
       });
     }
   }

@@ -1,17 +1,7 @@
 // How alike some words are, or some texts: every pair, and the one that does not match.
 
-import {
-  make,
-  makeCurl,
-  makeField,
-  makeProblem,
-  makeRemarks,
-  makeSelect,
-  makeWord,
-  refill,
-} from "./elements.js";
-import { curlOf } from "./server.js";
-import { askButton, showMap } from "./similar.js";
+import { make, makeChoice, makeField, makeRemarks, makeSelect, makeWord, refill } from "./elements.js";
+import { makeAsk, showMap } from "./similar.js";
 
 const MOST = 40;
 const MODES = [
@@ -20,7 +10,7 @@ const MODES = [
 ];
 
 /** What to compare: lines where there are several, else what stands between commas or white space. */
-export function readList(text, mode) {
+function readList(text, mode) {
   const lines = text
     .split("\n")
     .map((line) => line.trim())
@@ -39,11 +29,12 @@ export function createCompare(context) {
   });
   const choices = make("div", { class: "row choices" });
   const answer = make("div");
-  const send = () => context.go({ words: input.value.trim() });
+  const read = () => ({ words: input.value.trim() });
+  const send = () => context.go(read());
   const element = make(
     "section",
     {},
-    make("div", { class: "row" }, makeField("Compare", input), askButton(send)),
+    make("div", { class: "row" }, makeField("Compare", input), makeAsk(send)),
     choices,
     answer,
   );
@@ -75,42 +66,31 @@ export function createCompare(context) {
     }
     const most = mode === "texts" ? context.limits.max_texts : context.limits.max_words;
     const shown = parts.slice(0, Math.min(MOST, most));
-    const question = ["/similarity", { body: context.named({ mode, a: shown, b: shown }) }];
+    const question = { body: { mode, a: shown, b: shown } };
     try {
-      const said = await context.ask(question[0], { ...question[1], signal });
-      const parts = [...makeRemarks(said)];
-      if (shown.length < readList(text, mode).length)
-        parts.push(make("p", { class: "remark" }, `The first ${shown.length} are shown.`));
-      if (mode === "words" && shown.length > 2) parts.push(await makeOdd(shown, context, signal));
+      const said = await context.ask("/similarity", { ...question, signal });
+      const above = makeRemarks(said);
+      if (shown.length < parts.length)
+        above.push(make("p", { class: "remark" }, `The first ${shown.length} are shown.`));
+      if (mode === "words" && shown.length > 2) above.push(await makeOdd(shown, context, signal));
+      const choose = (word) => context.go({ q: word }, "similar");
       const map = make("div", { class: "map-place" });
       context.announce(`Cosines of ${shown.length} ${mode}`);
       answer.replaceChildren(
-        ...parts,
-        makeTable(shown, said.scores, mode, context),
+        ...above,
+        makeTable(shown, said.scores, mode, choose),
         map,
-        makeCurl(curlOf(...question)),
+        context.makeCurl("/similarity", question),
       );
-      if (mode === "words") {
-        const choose = (word) => context.go({ q: word }, "similar");
-        showMap(map, { asked: shown, found: [], choose, context, signal });
-      }
+      if (mode === "words") showMap(map, { asked: shown, found: [], choose, context, signal });
     } catch (problem) {
-      context.fail(problem, (said) => {
-        const retry =
-          said.oov.length === 1
-            ? (word) =>
-                context.go({
-                  words: readList(text, mode)
-                    .map((each) => (each.toLowerCase() === said.oov[0].toLowerCase() ? word : each))
-                    .join("\n"),
-                })
-            : undefined;
-        answer.replaceChildren(makeProblem(said, { retry, again: () => context.go({}) }));
+      const replace = (said, word) => parts.map((each) => (said.concerns(each) ? word : each)).join("\n");
+      context.fail(problem, answer, {
+        retry: (said) => said.oov.length === 1 && ((word) => context.go({ words: replace(said, word) })),
       });
     }
   }
 
-  const read = () => ({ words: input.value.trim() });
   return { element, update, read, focus: () => input.focus() };
 }
 
@@ -120,7 +100,7 @@ async function makeOdd(words, context, signal) {
 }
 
 /** Cosines of all pairs, coloured by size. */
-function makeTable(names, scores, mode, context) {
+function makeTable(names, scores, mode, choose) {
   const head = make(
     "tr",
     {},
@@ -134,14 +114,7 @@ function makeTable(names, scores, mode, context) {
       cell.classList.add(score < 0 ? "apart" : "alike");
       return cell;
     });
-    const label =
-      mode === "words"
-        ? make(
-            "button",
-            { type: "button", class: "word", onclick: () => context.go({ q: name }, "similar") },
-            makeWord(name),
-          )
-        : makeWord(name);
+    const label = mode === "words" ? makeChoice(name, choose) : makeWord(name);
     return make("tr", {}, make("th", { scope: "row" }, label), cells);
   });
   return make(

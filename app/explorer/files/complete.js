@@ -7,6 +7,11 @@ const MOST = 8;
 const CARET = new Set(["ArrowLeft", "ArrowRight", "Home", "End"]);
 let count = 0;
 
+/** The word that an option offers. */
+function readWord(option) {
+  return option.firstChild.textContent;
+}
+
 /**
  * A text field that completes words. `span(text, caret)` tells [start, end] of the word that the caret is in (all of the text
  * unless given), `onenter(text)` is called when the text is meant.
@@ -40,11 +45,20 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
   function close() {
     clearTimeout(timer);
     asking.abort();
-    list.hidden = true;
-    list.replaceChildren();
-    chosen = -1;
-    input.setAttribute("aria-expanded", "false");
-    input.removeAttribute("aria-activedescendant");
+    fill([]);
+  }
+
+  /** Offers these and marks none. */
+  function fill(options) {
+    list.replaceChildren(...options);
+    list.hidden = !options.length;
+    input.setAttribute("aria-expanded", String(!list.hidden));
+    unmark();
+  }
+
+  /** The beginning of the word that the caret is in. */
+  function readPrefix() {
+    return input.value.slice(...span(input.value, input.selectionStart));
   }
 
   function unmark() {
@@ -68,8 +82,7 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
   }
 
   async function offer() {
-    const [start, end] = span(input.value, input.selectionStart);
-    const prefix = input.value.slice(start, end);
+    const prefix = readPrefix();
     if (!prefix) return close();
     asking.abort();
     asking = new AbortController();
@@ -84,9 +97,8 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
       return problem.name === "AbortError" ? undefined : close();
     }
     if (document.activeElement !== input) return;
-    unmark();
-    list.replaceChildren(
-      ...results.map(({ word, count: times }, i) =>
+    fill(
+      results.map(({ word, count: times }, i) =>
         make(
           "li",
           {
@@ -101,8 +113,6 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
         ),
       ),
     );
-    list.hidden = !results.length;
-    input.setAttribute("aria-expanded", String(results.length > 0));
   }
 
   function pick(word) {
@@ -112,17 +122,11 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
 
   /** Leaves none of what was offered for a text that went on otherwise. */
   function sift() {
-    const [start, end] = span(input.value, input.selectionStart);
-    const written = input.value.slice(start, end).toLowerCase();
-    for (const each of [...list.children]) {
-      if (!each.firstChild.textContent.toLowerCase().startsWith(written)) each.remove();
-    }
-    list.hidden = !list.children.length;
-    input.setAttribute("aria-expanded", String(!list.hidden));
+    const written = readPrefix().toLowerCase();
+    fill([...list.children].filter((each) => readWord(each).toLowerCase().startsWith(written)));
   }
 
   input.addEventListener("input", () => {
-    unmark(); // it was marked for another text
     sift();
     clearTimeout(timer);
     timer = setTimeout(offer, WAIT_MS);
@@ -139,7 +143,7 @@ export function makeWordField(context, { label, span = (text) => [0, text.length
       close(); // what is offered belongs to where the caret was
       return;
     } else if (event.key === "Enter") {
-      if (chosen >= 0) take(list.children[chosen].firstChild.textContent);
+      if (chosen >= 0) take(readWord(list.children[chosen]));
       close();
       onenter(input.value);
     } else return;

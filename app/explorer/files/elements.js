@@ -2,7 +2,7 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An element with properties (`on…`: listeners, `dataset`, else attributes; false and undefined are left out) and children. */
+/** An element with properties (`on…`: listeners, else attributes; false and undefined are left out) and children. */
 export function make(tag, properties = {}, ...children) {
   return dress(document.createElement(tag), properties, children);
 }
@@ -15,7 +15,6 @@ function dress(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
-    else if (name === "dataset") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.flat().filter((child) => child !== undefined && child !== false));
@@ -25,6 +24,24 @@ function dress(element, properties, children) {
 /** A word of a vocabulary, of any script and direction. */
 export function makeWord(word) {
   return make("bdi", {}, word);
+}
+
+export function makeButton(label, onclick, properties = {}) {
+  return make("button", { type: "button", onclick, ...properties }, label);
+}
+
+/** A word to be chosen. */
+export function makeChoice(word, choose) {
+  return makeButton(makeWord(word), () => choose(word), { class: "word" });
+}
+
+/** Names and what they stand for. */
+export function makeFacts(facts) {
+  return make(
+    "dl",
+    {},
+    facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]),
+  );
 }
 
 /** Other children for a place; the field or button in it that had the focus has it again, by its position. */
@@ -40,8 +57,8 @@ export function makeField(label, field) {
   return make("label", { class: "field" }, make("span", {}, label), field);
 }
 
-export function makeSelect(options, chosen, onchange, properties = {}) {
-  const select = make("select", { onchange: () => onchange(select.value), ...properties });
+export function makeSelect(options, chosen, onchange) {
+  const select = make("select", { onchange: () => onchange(select.value) });
   for (const option of options) {
     const [value, label] = Array.isArray(option) ? option : [option, option];
     select.append(make("option", { value, selected: String(value) === String(chosen) }, String(label)));
@@ -60,14 +77,12 @@ export function makeProblem(problem, { retry, again } = {}) {
     line.append(" — did you mean ");
     problem.suggestions.forEach((word, i) => {
       if (i) line.append(", ");
-      line.append(
-        make("button", { type: "button", class: "word", onclick: () => retry(word) }, makeWord(word)),
-      );
+      line.append(makeChoice(word, retry));
     });
     line.append("?");
   }
   if (again && PASSING.has(problem.status)) {
-    line.append(" ", make("button", { type: "button", class: "small", onclick: again }, "Try again"));
+    line.append(" ", makeButton("Try again", again, { class: "small" }));
   }
   return line;
 }
@@ -94,15 +109,10 @@ export function makeBars(results, { value, most = 1, format, choose, highlight, 
     const share = Math.max(0, Math.min(1, value(result) / most));
     const bar = make("span", { class: "bar" }, make("span"));
     bar.firstChild.style.width = `${(100 * share).toFixed(1)}%`;
-    const button = make(
-      "button",
-      { type: "button", class: "word", onclick: () => choose(result.word) },
-      makeWord(result.word),
-    );
     const entry = make(
       "li",
       {},
-      button,
+      makeChoice(result.word, choose),
       bar,
       make("span", { class: "number" }, format(value(result))),
       extra?.(result.word),
@@ -118,21 +128,16 @@ export function makeBars(results, { value, most = 1, format, choose, highlight, 
 
 /** The question for a terminal, to be copied. */
 export function makeCurl(text) {
-  const button = make("button", { type: "button", class: "small" }, "Copy");
-  button.addEventListener("click", async () => {
+  const shown = make("pre", {}, text);
+  const button = makeButton("Copy", copy, { class: "small" });
+  async function copy() {
     // Without https there is no clipboard: the text is then selected.
     try {
       await navigator.clipboard.writeText(text);
       button.textContent = "Copied";
     } catch {
-      getSelection().selectAllChildren(button.previousElementSibling);
+      getSelection().selectAllChildren(shown);
     }
-  });
-  return make(
-    "details",
-    { class: "curl" },
-    make("summary", {}, "Ask this from a terminal"),
-    make("pre", {}, text),
-    button,
-  );
+  }
+  return make("details", { class: "curl" }, make("summary", {}, "Ask this from a terminal"), shown, button);
 }

@@ -1,7 +1,6 @@
 // The next word: what is likely after a text, how probable a text is, and how it may go on.
 
-import { make, makeBars, makeCurl, makeField, makeProblem, makeWord } from "./elements.js";
-import { curlOf } from "./server.js";
+import { make, makeBars, makeButton, makeField, makeWord } from "./elements.js";
 
 const WAIT_MS = 200;
 const TOP = 12;
@@ -12,8 +11,17 @@ function cut(text) {
   return text.replace(/[^\S\n]+$/u, "");
 }
 
+/** A text that is cut, with what belongs between it and the next word. */
+function open(text) {
+  return beginsLine(text) ? text : `${text} `;
+}
+
+function beginsLine(text) {
+  return !text || text.endsWith("\n");
+}
+
 /** A text in two: what is whole, and the beginning of a word at its end. */
-export function splitText(text) {
+function splitText(text) {
   const prefix = text.match(/\S*$/u)[0];
   return [text.slice(0, text.length - prefix.length), prefix];
 }
@@ -26,34 +34,17 @@ export function createLanguage(context) {
     placeholder: "the beginning of a sentence",
   });
   const mixture = make("input", { type: "checkbox", checked: true });
-  const length = make("input", {
-    type: "number",
+  const most = context.limits.max_words;
+  const length = makeNumber("words", {
     min: 1,
-    max: context.limits.max_words,
-    value: Math.min(chosen.words, context.limits.max_words),
-    oninput: () => (chosen.words = length.value),
+    max: most,
+    value: Math.min(chosen.words, most),
     required: true,
   });
-  const temperature = make("input", {
-    type: "number",
-    min: 0,
-    max: 100,
-    step: "any",
-    value: chosen.temperature,
-    required: true,
-    oninput: () => (chosen.temperature = temperature.value),
-  });
-  const seed = make("input", {
-    type: "number",
-    min: 0,
-    step: 1,
-    placeholder: "any",
-    value: chosen.seed,
-    oninput: () => (chosen.seed = seed.value),
-  });
+  const temperature = makeNumber("temperature", { min: 0, max: 100, step: "any", required: true });
+  const seed = makeNumber("seed", { min: 0, step: 1, placeholder: "any" });
   const next = make("div");
   const more = make("div");
-  const button = (label, onclick) => make("button", { type: "button", onclick }, label);
   const element = make(
     "section",
     {},
@@ -67,8 +58,8 @@ export function createLanguage(context) {
     make(
       "div",
       { class: "row choices" },
-      button("How probable is this text?", score),
-      button("Go on", generate),
+      makeButton("How probable is this text?", score),
+      makeButton("Go on", generate),
       makeField("words", length),
       makeField("temperature", temperature),
       makeField("seed", seed),
@@ -104,31 +95,26 @@ export function createLanguage(context) {
     const [whole, prefix] = splitText(text);
     const isShort = prefix && [...prefix].length <= context.limits.max_word_characters;
     const asked = { mixture: mixture.checked, top: Math.min(TOP, context.limits.max_top) };
-    const question = ["/next", { body: context.named({ text: cut(text), ...asked }) }];
-    const begun = ["/next", { body: context.named({ text: cut(whole), prefix, ...asked }) }];
+    const before = cut(text);
+    const question = { body: { text: before, ...asked } };
+    const begun = { body: { text: cut(whole), prefix, ...asked } };
     try {
       const [said, completed] = await Promise.all([
-        context.ask(question[0], { ...question[1], signal }),
-        isShort && context.ask(begun[0], { ...begun[1], signal }),
+        context.ask("/next", { ...question, signal }),
+        isShort && context.ask("/next", { ...begun, signal }),
       ]);
-      const isAtLine = !cut(text) || cut(text).endsWith("\n");
-      const following = makeWords(
-        isAtLine ? ["At the beginning of a line"] : ["After this text"],
-        said,
-        isAtLine ? text : `${cut(text)} `,
-      );
+      const title = beginsLine(before) ? "At the beginning of a line" : "After this text";
+      const following = makeWords([title], said, open(before));
       const completing =
         completed && makeWords(["Words that begin with ", makeWord(prefix)], completed, whole);
       context.announce(`The likeliest next word: ${said.results[0]?.word ?? "none"}`);
       next.replaceChildren(
         make("div", { class: completing ? "split halves" : "" }, following, completing || undefined),
         ...makeUnknown(said.unknown),
-        makeCurl(curlOf(...question)),
+        context.makeCurl("/next", question),
       );
     } catch (problem) {
-      context.fail(problem, (shown) =>
-        next.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
-      );
+      context.fail(problem, next);
     }
   }
 
@@ -157,18 +143,14 @@ export function createLanguage(context) {
     asking.abort();
     asking = new AbortController();
     looked = state();
-    const question = [
-      path,
-      { body: context.named({ text: cut(input.value), mixture: mixture.checked, ...body }) },
-    ];
+    const question = { body: { text: cut(input.value), mixture: mixture.checked, ...body } };
     try {
       more.replaceChildren(
-        ...show(await context.ask(path, { ...question[1], signal: asking.signal })),
-        makeCurl(curlOf(...question)),
+        ...show(await context.ask(path, { ...question, signal: asking.signal })),
+        context.makeCurl(path, question),
       );
     } catch (problem) {
-      const again = () => look(path, body, show);
-      context.fail(problem, (shown) => more.replaceChildren(makeProblem(shown, { again })));
+      context.fail(problem, more, { again: () => look(path, body, show) });
     }
   }
 
@@ -188,37 +170,32 @@ export function createLanguage(context) {
 
   function generate() {
     if (![length, temperature, seed].every((field) => field.reportValidity())) return undefined;
-    const before = cut(input.value);
+    const before = open(cut(input.value));
     const body = {
       max_tokens: Number(length.value),
       temperature: Number(temperature.value),
       seed: seed.value === "" ? undefined : Number(seed.value),
     };
-    return look("/generate", body, (said) => {
-      const joint = before && !before.endsWith("\n") ? " " : "";
-      return [
-        make("p", { class: "generated", dir: "auto" }, before, joint, make("mark", {}, said.text)),
-        make(
-          "p",
-          { class: "remark" },
-          `seed ${said.seed} `,
-          make(
-            "button",
-            {
-              type: "button",
-              class: "small",
-              onclick: () => context.go({ text: `${before}${joint}${said.text} ` }),
-            },
-            "Keep it",
-          ),
-          " ",
-          make("button", { type: "button", class: "small", onclick: generate }, "Another"),
-        ),
-      ];
-    });
+    return look("/generate", body, (said) => [
+      make("p", { class: "generated", dir: "auto" }, before, make("mark", {}, said.text)),
+      make(
+        "p",
+        { class: "remark" },
+        `seed ${said.seed} `,
+        makeButton("Keep it", () => context.go({ text: `${before}${said.text} ` }), { class: "small" }),
+        " ",
+        makeButton("Another", generate, { class: "small" }),
+      ),
+    ]);
   }
 
   return { element, update, read, focus: () => input.focus() };
+}
+
+/** A field for a number that is kept in `chosen`. */
+function makeNumber(name, properties) {
+  const keep = (event) => (chosen[name] = event.target.value);
+  return make("input", { type: "number", value: chosen[name], oninput: keep, ...properties });
 }
 
 function showProbability(probability) {

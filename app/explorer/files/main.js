@@ -3,10 +3,10 @@
 
 import { createAnalogy } from "./analogy.js";
 import { createCompare } from "./compare.js";
-import { make, makeField, makeProblem, makeSelect, refill } from "./elements.js";
+import { make, makeButton, makeCurl, makeField, makeProblem, makeSelect, refill } from "./elements.js";
 import { createLanguage } from "./language.js";
 import { createModels } from "./models.js";
-import { Problem, ask, hasKey, keepKey } from "./server.js";
+import { Problem, ask, curlOf, hasKey, keepKey } from "./server.js";
 import { createSimilar } from "./similar.js";
 
 const VIEWS = {
@@ -32,7 +32,7 @@ let limits = {};
 let ready = false; // whether the server has said what there is
 let shown = {}; // the view that stands on the page: what it shows of what
 let running = new AbortController();
-const lastOf = {}; // by kind: the model and version that were last asked for by name
+const lastOf = {}; // by kind: the model and version that the address named last
 
 /** What the address says; the view is one that there is. */
 function readAddress() {
@@ -79,22 +79,27 @@ function findMissing({ kind, named }) {
 }
 
 function makeContext(kind, model, version) {
-  const naming = (fields) => ({ ...fields, ...(kind && { model: model.name, version }) });
+  const named = kind && { model: model.name, version };
+  /** A question, parameters or a body, to the model of this view. */
+  const name = ({ parameters, body }) =>
+    body ? { body: { ...body, ...named } } : { parameters: { ...parameters, ...named } };
   return {
-    async ask(path, { parameters = {}, body, signal } = {}) {
-      const question = body ? { body: naming(body), signal } : { parameters: naming(parameters), signal };
-      const said = await ask(path, question).catch((problem) => {
+    async ask(path, question = {}) {
+      const said = await ask(path, { ...name(question), signal: question.signal }).catch((problem) => {
         if (kind && problem.status === 404 && !problem.oov.length) noticeVersion(); // the model or version is gone
         throw problem;
       });
       if (kind && !version && said.version !== findModel(kind, model.name)?.version) noticeVersion();
       return said;
     },
-    named: naming,
+    makeCurl: (path, question = {}) => makeCurl(curlOf(path, name(question))),
     learn: (listed) => (models = listed),
     announce: (text) => (status.textContent = text),
     go,
-    fail,
+    /** Shows a problem in a place; `retry` makes of a problem what is done with a word in place of one that is not known. */
+    fail(problem, place, { retry, again = () => go({}) } = {}) {
+      fail(problem, (said) => place.replaceChildren(makeProblem(said, { retry: retry?.(said), again })));
+    },
     limits,
     words: model?.words,
   };
@@ -177,15 +182,7 @@ function showViews(current) {
   refill(
     document.getElementById("views"),
     ...Object.entries(VIEWS).map(([name, { label }]) =>
-      make(
-        "button",
-        {
-          type: "button",
-          "aria-current": name === current ? "page" : undefined,
-          onclick: () => go({}, name),
-        },
-        label,
-      ),
+      makeButton(label, () => go({}, name), { "aria-current": name === current ? "page" : undefined }),
     ),
   );
 }
@@ -233,12 +230,7 @@ async function start() {
     keyForm.hidden = true;
     show();
   } catch (problem) {
-    fail(problem, (said) =>
-      place.replaceChildren(
-        makeProblem(said),
-        make("button", { type: "button", onclick: start }, "Try again"),
-      ),
-    );
+    fail(problem, (said) => place.replaceChildren(makeProblem(said), makeButton("Try again", start)));
   }
 }
 

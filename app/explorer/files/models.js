@@ -1,7 +1,6 @@
 // What is served: models, their versions, where they came from, what was measured.
 
-import { make, makeCurl, makeProblem } from "./elements.js";
-import { curlOf } from "./server.js";
+import { make, makeButton, makeFacts } from "./elements.js";
 
 export function createModels(context) {
   const element = make("section", {}, make("div"));
@@ -19,12 +18,10 @@ export function createModels(context) {
           ),
         ),
         ...models.map((model) => makeModel(model, context)),
-        makeCurl(curlOf("/models")),
+        context.makeCurl("/models"),
       );
     } catch (problem) {
-      context.fail(problem, (shown) =>
-        element.firstChild.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
-      );
+      context.fail(problem, element.firstChild);
     }
   }
 
@@ -44,32 +41,23 @@ function makeModel(model, context) {
         .join(", "),
     ],
     ["Words", model.words.toLocaleString("en")],
-    ["Dimensions", model.dimensions],
+    ["Dimensions", model.dimensions ?? ""],
     ["Tokenizer", model.tokenizer],
     ["From", model.provenance],
     ["Licence", model.license],
-  ].filter(([, value]) => value !== null && value !== undefined && value !== "");
+  ].filter(([, value]) => value !== "");
   return make(
     "article",
     { class: "panel" },
     make("h2", {}, model.name, model.default ? make("span", { class: "tag" }, "default") : ""),
     ...model.warnings.map((warning) => make("p", { class: "problem" }, warning)),
-    make(
-      "dl",
-      {},
-      facts.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, String(value))]),
-    ),
+    makeFacts(facts),
     makeDetail(model, context),
     make(
       "p",
       {},
-      make(
-        "button",
-        {
-          type: "button",
-          onclick: () => context.go({ model: model.name, version: "" }, isEmbedding ? "similar" : "next"),
-        },
-        "Look into it",
+      makeButton("Look into it", () =>
+        context.go({ model: model.name, version: "" }, isEmbedding ? "similar" : "next"),
       ),
     ),
   );
@@ -84,27 +72,20 @@ function makeDetail(model, context) {
     try {
       const { recipe, metrics, bytes } = await context.ask(`/models/${model.name}`);
       place.replaceChildren(
-        makeFields({ bytes: bytes.toLocaleString("en") }),
-        makeFields(recipe),
-        makeFields(metrics),
+        makeFacts([["bytes", bytes.toLocaleString("en")]]),
+        makeFacts(readFields(recipe)),
+        makeFacts(readFields(metrics)),
       );
     } catch (problem) {
-      context.fail(problem, (shown) => place.replaceChildren(makeProblem(shown)));
+      context.fail(problem, place, { again: null }); // to open it once more asks again
     }
   });
   return detail;
 }
 
 /** A manifest's fields, whatever they are. */
-function makeFields(fields) {
+function readFields(fields) {
   const show = (value) =>
     typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
-  return make(
-    "dl",
-    {},
-    Object.entries(fields).flatMap(([name, value]) => [
-      make("dt", {}, name.replaceAll("_", " ")),
-      make("dd", {}, show(value)),
-    ]),
-  );
+  return Object.entries(fields).map(([name, value]) => [name.replaceAll("_", " "), show(value)]);
 }

@@ -19,6 +19,11 @@ export class Problem extends Error {
     this.suggestions = said.suggestions || [];
     this.retryAfter = retryAfter;
   }
+
+  /** Whether `word`, as it was typed, is one that is not known; the server may have lower-cased it. */
+  concerns(word) {
+    return this.oov.includes(word) || this.oov.includes(word.toLowerCase());
+  }
 }
 
 /** The key to ask with from now on; empty for none. It is kept for this tab. */

@@ -5,16 +5,15 @@ import { drawPlane } from "./drawing.js";
 import {
   make,
   makeBars,
-  makeCurl,
+  makeButton,
+  makeChoice,
   makeField,
-  makeProblem,
   makeRemarks,
   makeSelect,
-  makeWord,
   refill,
 } from "./elements.js";
 import { principalPlane } from "./plane.js";
-import { askVectors, curlOf } from "./server.js";
+import { askVectors } from "./server.js";
 
 const TOPS = [10, 20, 50, 100];
 const DEFAULT_TOP = 20;
@@ -28,6 +27,7 @@ const RANGES = [
   [30000, "the first 30,000"],
   [100000, "the first 100,000"],
 ];
+const SIGN = /((?:^|\s)[+−-](?=\s))/u;
 const FIRST_WORDS = 400;
 const SHOWN_FIRST = 14;
 
@@ -37,12 +37,12 @@ const SHOWN_FIRST = 14;
  */
 export function readSum(text) {
   const sum = { positive: [], negative: [] };
-  const parts = text.trim().split(/(?:^|\s)([+−-])(?=\s)/u);
+  const parts = text.trim().split(SIGN);
   let list = sum.positive;
   let complete = parts[0].trim() !== "" || (parts[2] ?? "").trim() !== "";
   parts.forEach((part, i) => {
     if (i % 2 && complete) {
-      list = part === "+" ? sum.positive : sum.negative;
+      list = part.trim() === "+" ? sum.positive : sum.negative;
       complete = false;
     } else if (part.trim()) {
       list.push(part.trim());
@@ -54,9 +54,7 @@ export function readSum(text) {
 
 /** Where the word stands that the caret is in. */
 export function findTerm(text, caret) {
-  const before = text.slice(0, caret);
-  const signs = [...before.matchAll(/(?:^|\s)[+−-]\s/gu)];
-  const last = signs.at(-1);
+  const last = [...text.slice(0, caret).matchAll(new RegExp(SIGN, "gu"))].at(-1);
   let start = last ? last.index + last[0].length : 0;
   while (start < caret && /\s/u.test(text[start])) start++;
   const next = text.slice(caret).search(/\s[+−-]\s/u);
@@ -80,11 +78,15 @@ export function createSimilar(context) {
       "div",
       { class: "row" },
       query.element,
-      askButton(() => context.go({ q: query.input.value.trim() })),
+      makeAsk(() => context.go(read())),
     ),
     choices,
     answer,
   );
+
+  function read() {
+    return { q: query.input.value.trim() };
+  }
 
   async function update(parameters, signal) {
     const q = parameters.get("q") ?? "";
@@ -120,13 +122,10 @@ export function createSimilar(context) {
     const sum = readSum(q);
     const plain = sum.positive.length === 1 && !sum.negative.length && !among && method === METHODS[0][0];
     const question = plain
-      ? ["/similar", { parameters: context.named({ word: sum.positive[0], top }) }]
-      : [
-          "/similar",
-          { body: context.named({ ...sum, top, method, restrict_vocab: among ? Number(among) : undefined }) },
-        ];
+      ? { parameters: { word: sum.positive[0], top } }
+      : { body: { ...sum, top, method, restrict_vocab: among ? Number(among) : undefined } };
     try {
-      const said = await context.ask(question[0], { ...question[1], signal });
+      const said = await context.ask("/similar", { ...question, signal });
       const map = make("div", { class: "map-place" });
       let highlight = () => {};
       const choose = (word) => context.go({ q: word });
@@ -136,8 +135,7 @@ export function createSimilar(context) {
         format: (score) => score.toFixed(3),
         choose,
         highlight: (word) => highlight(word),
-        extra: (word) =>
-          makeSigns(word, (sign) => context.go({ q: `${query.input.value.trim()} ${sign} ${word}` })),
+        extra: (word) => makeSigns(word, (sign) => context.go({ q: `${read().q} ${sign} ${word}` })),
       });
       if (!said.results.length) bars.append(make("li", { class: "remark" }, "There are no others."));
       const nearest = said.results[0]?.word ?? "nothing";
@@ -145,40 +143,35 @@ export function createSimilar(context) {
       answer.replaceChildren(
         ...makeRemarks(said),
         make("div", { class: "split" }, bars, map),
-        makeCurl(curlOf(...question)),
+        context.makeCurl("/similar", question),
       );
       const asked = [...sum.positive, ...sum.negative];
       showMap(map, { asked, found: said.results, choose, context, signal }).then((lit) => (highlight = lit));
     } catch (problem) {
-      context.fail(problem, (shown) => {
-        const retry =
-          shown.oov.length === 1 && ((word) => context.go({ q: replaceTerm(q, shown.oov[0], word) }));
-        answer.replaceChildren(makeProblem(shown, { retry, again: () => context.go({}) }));
+      context.fail(problem, answer, {
+        retry: (shown) =>
+          shown.oov.length === 1 && ((word) => context.go({ q: replaceTerm(q, shown, word) })),
       });
     }
   }
 
-  const read = () => ({ q: query.input.value.trim() });
   return { element, update, read, focus: () => query.input.focus() };
 }
 
-/** A question with one of its words in place of one that is not known. */
-export function replaceTerm(text, unknown, word) {
+/** A question with a word in place of the one that a problem is about. */
+function replaceTerm(text, problem, word) {
   return text
-    .split(/((?:^|\s)[+−-](?=\s))/u)
-    .map((part) => {
-      const term = part.trim();
-      return term === unknown || term.toLowerCase() === unknown ? part.replace(term, () => word) : part;
-    })
+    .split(SIGN)
+    .map((part) => (problem.concerns(part.trim()) ? part.replace(part.trim(), () => word) : part))
     .join("");
 }
 
-export function askButton(onclick) {
-  return make("button", { type: "button", class: "primary", onclick }, "Ask");
+export function makeAsk(onclick) {
+  return makeButton("Ask", onclick, { class: "primary" });
 }
 
 /** Draws words and what was found for them; returns what lights up a word. */
-export async function showMap(place, { asked, found, arrows, choose, context, signal }) {
+export async function showMap(place, { asked, found, arrows = [], choose, context, signal }) {
   const words = [...new Set([...asked, ...found.map(({ word }) => word)])].slice(0, context.limits.max_words);
   if (words.length < 3) return () => {};
   try {
@@ -188,27 +181,26 @@ export async function showMap(place, { asked, found, arrows, choose, context, si
       point: points[i],
       role: asked.includes(word) ? "asked" : "found",
     }));
-    const pairs = (arrows ?? []).map((pair) => pair.map((word) => words.indexOf(word)));
+    const pairs = arrows.map((pair) => pair.map((word) => words.indexOf(word)));
     const drawing = drawPlane(entries, { width: place.clientWidth, share, choose, arrows: pairs });
     place.replaceChildren(drawing.element);
     return drawing.highlight;
   } catch (problem) {
-    context.fail(problem, (shown) =>
-      place.replaceChildren(makeProblem(shown, { again: () => context.go({}) })),
-    );
+    context.fail(problem, place);
     return () => {};
   }
 }
 
 /** Buttons that add a word to the question, or take it away from there. */
 function makeSigns(word, add) {
-  const sign = (symbol, label) =>
-    make(
-      "button",
-      { type: "button", class: "small", "aria-label": label, title: label, onclick: () => add(symbol) },
-      symbol === "-" ? "−" : symbol,
-    );
-  return make("span", { class: "signs" }, sign("+", `towards ${word}`), sign("-", `away from ${word}`));
+  const sign = (symbol, shown, label) =>
+    makeButton(shown, () => add(symbol), { class: "small", "aria-label": label, title: label });
+  return make(
+    "span",
+    { class: "signs" },
+    sign("+", "+", `towards ${word}`),
+    sign("-", "−", `away from ${word}`),
+  );
 }
 
 /** Some frequent words of this vocabulary to begin with. */
@@ -227,17 +219,11 @@ async function makeStart(context, signal) {
       make(
         "p",
         { class: "words-in-line" },
-        drawn.map(([, word]) =>
-          make(
-            "button",
-            { type: "button", class: "word", onclick: () => context.go({ q: word }) },
-            makeWord(word),
-          ),
-        ),
+        drawn.map(([, word]) => makeChoice(word, () => context.go({ q: word }))),
       ),
     );
   } catch (problem) {
-    context.fail(problem, (shown) => start.append(makeProblem(shown, { again: () => context.go({}) })));
+    context.fail(problem, start);
   }
   return start;
 }
