@@ -38,6 +38,8 @@ class Learner(Protocol):
     total_words: int
     """Raw words times epochs."""
     words_done: int
+    remark: str
+    """What a person should know before training begins; empty for nothing."""
 
     def warm_up(self) -> None:
         """Does what must be done once, such as compiling; changes nothing that is learned."""
@@ -185,6 +187,8 @@ def fit(
     Raises Diverged when the loss is NaN or infinite; the checkpoint before that is left alone.
     """
     history = history or History(learner.total_words)
+    if learner.remark:
+        watcher.note(learner.remark)
     watcher.warming_up()
     learner.warm_up()
     watcher.training(words=learner.words_done, total_words=learner.total_words)

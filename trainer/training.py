@@ -66,8 +66,6 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         console.say(f"text: {describe_corpus(corpus)}")
         console.say(f"training: {_describe_setup(setup)}")
         learner = choice.make_learner(corpus, setup.settings)
-        if remark := getattr(learner, "remark", ""):
-            console.note(remark)
         if origin and extended and saved is None:
             origin.start(learner, extended, setup.settings)
         identity = identify_corpus(corpus)

@@ -13,6 +13,8 @@ from trainer.loop import HISTORY_POINTS, Diverged, History, Step, fit
 class Countdown:
     """A learner of a thousand words a step whose loss falls from 1."""
 
+    remark = ""
+
     def __init__(self, *, steps, losses=None):
         self.total_words = steps * 1000
         self.words_done = 0

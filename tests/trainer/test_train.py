@@ -401,7 +401,7 @@ def test_the_final_state_is_kept_for_the_newest_version(train, store):
 
 
 def test_what_a_learner_remarks_is_said_before_training(train, monkeypatch):
-    monkeypatch.setattr(PlainLearner, "remark", "GPUs meet by copies: no NCCL", raising=False)
+    monkeypatch.setattr(PlainLearner, "remark", "GPUs meet by copies: no NCCL")
     outcome = train()
     assert outcome.code == 0
     assert outcome.err == "wordkin: GPUs meet by copies: no NCCL\n"

@@ -36,6 +36,8 @@ class CpuLearner:
     from the seed and its number. One thread is therefore reproducible bit for bit, and can stop and go on anywhere.
     """
 
+    remark = ""
+
     def __init__(self, corpus: Corpus, settings: WordVectorSettings) -> None:
         """Raises InputError for fewer than two words."""
         size = len(corpus.counts)

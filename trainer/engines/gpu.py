@@ -105,7 +105,6 @@ class GpuLearner:
         first = first_inputs(material.heights["input"], settings.dim, settings.seed)[:, : settings.dim]
         self._meetings: Meetings | None = None
         self.remark = ""
-        """What a person should know before training begins; empty for nothing."""
         self._each: Callable[..., Any] = map
         if len(devices) > 1:
             touches = count_touches(material, corpus.counts)

@@ -45,6 +45,8 @@ class PlainLearner:
     position in the text, so a restored training ends bit for bit as an uninterrupted one.
     """
 
+    remark = ""
+
     def __init__(self, corpus: Corpus, settings: WordVectorSettings, backend: Backend) -> None:
         """Raises InputError for settings that the plain models do not know and for fewer than two words."""
         shrink = not settings.whole_windows

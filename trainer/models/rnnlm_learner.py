@@ -89,6 +89,8 @@ class RnnlmLearner:
     uninterrupted one with as many threads.
     """
 
+    remark = ""
+
     def __init__(
         self,
         token_ids: NDArray[np.int32],
