@@ -49,7 +49,7 @@ test-container: $(VENV)/.dev
 
 # The page, in Debian's Chromium or any other Chromium or Chrome that is installed.
 test-browser: $(VENV)/.browser
-	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || command -v google-chrome-stable || \
 		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-noto-cjk; }
 	$(BIN)/python -m pytest -m browser --require-browser tests/browser
 
