@@ -149,9 +149,10 @@ def resolve(
 
 def whole_number(text: str) -> int:
     """An integer in decimal digits."""
-    if not re.fullmatch(r"[+-]?[0-9]+", text.strip()) or len(text) > _LONGEST_NUMBER:
+    digits = text.strip()
+    if not re.fullmatch(r"[+-]?[0-9]+", digits) or len(digits) > _LONGEST_NUMBER:
         raise ValueError(f"must be a whole number, not {shorten(text)}")
-    return int(text)
+    return int(digits)
 
 
 def positive_number(text: str) -> int:

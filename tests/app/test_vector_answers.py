@@ -226,7 +226,7 @@ def test_the_event_loop_does_not_answer(client, noted):
 words = st.sampled_from([*TOKENS, "Car", "KING"]) | st.text(max_size=5)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     chosen=st.lists(words, max_size=6),
     fields=st.dictionaries(

@@ -36,7 +36,7 @@ def ask(model, word, top):
         return type(error), str(error)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     vectors=arrays.arrays(
         np.float32, st.tuples(st.integers(2, 30), st.integers(1, 3)), elements=st.integers(-2, 2)

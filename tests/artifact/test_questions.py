@@ -71,7 +71,7 @@ questions = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(asked=st.lists(questions, min_size=1, max_size=4))
 def test_answers_are_those_of_the_definition(model, asked):
     for question, ranking in zip(asked, answer(model, asked), strict=True):

@@ -22,7 +22,7 @@ def answer_plainly(vectors, query, top, exclude):
     return found, cosines[found]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     vectors=arrays.arrays(
         np.float32, st.tuples(st.integers(1, 40), st.integers(1, 4)), elements=st.integers(-2, 2)

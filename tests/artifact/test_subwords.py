@@ -2,7 +2,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.draft import write_embedding, write_subwords
@@ -98,7 +98,6 @@ def hash_plainly(ngrams, word):
     return found
 
 
-@settings(deadline=None)
 @given(
     words=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=9), max_size=6),
     lengths=st.tuples(st.integers(1, 7), st.integers(1, 7)).map(sorted),

@@ -136,7 +136,7 @@ def test_phrases_are_one_word_but_not_across_lines():
     assert not np.allclose(one, two)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.sampled_from([1, 2, 7, 63, 64, 65, 200]), min_size=1, max_size=6),
     seed=st.integers(0, 9),

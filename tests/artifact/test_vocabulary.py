@@ -2,7 +2,7 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.errors import Corrupt, InputError
@@ -19,7 +19,6 @@ def make(*tokens):
     return Vocabulary.from_tokens(tokens, np.arange(len(tokens), 0, -1, dtype=np.int64))
 
 
-@settings(deadline=None)
 @given(st.lists(words, min_size=1, unique=True), st.text())
 def test_ids_and_tokens_are_inverse(tokens, other):
     vocabulary = make(*tokens)
@@ -149,7 +148,6 @@ def test_an_index_that_does_not_fit_is_refused():
         Vocabulary(data, {key: value for key, value in index.items() if key != "buckets"}, counts)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 3), st.lists(st.integers(-(2**31), 2**31 - 1), min_size=4, max_size=4))
 def test_an_index_that_lies_never_gives_a_wrong_id(which, numbers):
     tokens = ["a", "b", "c", "d"]

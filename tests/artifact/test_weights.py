@@ -97,7 +97,7 @@ def test_every_truncation_is_refused(tmp_path, tensors):
             map_tensors(tmp_path / "t")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.binary(max_size=200))
 def test_any_bytes_give_tensors_or_one_clear_error(tmp_path_factory, data):
     path = tmp_path_factory.mktemp("fuzz") / "w"

@@ -55,7 +55,7 @@ def check(contents, name, min_count=1, **sizes):
 
 
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     contents=st.lists(texts, min_size=1, max_size=3),
     min_count=st.sampled_from([1, 1, 2]),
@@ -76,7 +76,7 @@ def test_the_compiled_reader_finds_what_the_tokenizer_finds(
 
 
 @pytest.mark.parametrize("name", TOKENIZER_NAMES)
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(content=texts)
 def test_what_was_changed_is_counted(name, content):
     content = HEAD + content

@@ -147,7 +147,7 @@ def test_a_rare_word_spelled_like_a_phrase_is_left_out_of_training_and_means_the
     assert corpus.phrases.join(["a", "b_c"]) == ["a", "b_c"]
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(
     lines=[["a", "b", "c"], ["a", "a", "b", "c", "b", "c", "b_c"]],
     options=PhraseSettings(passes=1, scoring="npmi", threshold=-0.5, connectors=()),
@@ -188,7 +188,7 @@ def test_phrases_are_found_and_joined_as_said(tmp_path_factory, lines, options, 
     corpus.phrases.check()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=TEXTS, others=TEXTS, options=SETTINGS)
 def test_known_phrases_are_joined_in_another_text(tmp_path_factory, lines, others, options):
     tmp_path = tmp_path_factory.mktemp("phrases")

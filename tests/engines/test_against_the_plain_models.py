@@ -27,7 +27,7 @@ def compare(lines, seed, **options):
     assert not learner._outputs[:, learner.settings.dim :].any()
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     lines=LINES,
     seed=st.integers(0, 1000),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from engines.specification import make_corpus, train
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.errors import InputError
@@ -91,7 +91,6 @@ def test_what_cannot_be_trained_is_refused(corpus):
 LINES = st.lists(st.lists(st.integers(-1, 3), min_size=1, max_size=400), min_size=1, max_size=12)
 
 
-@settings(deadline=None)
 @given(lines=LINES)
 def test_chunks_hold_every_kept_word_once_and_lines_apart(lines):
     corpus = make_corpus(lines, 4)

@@ -25,7 +25,7 @@ def compare(vectors, count, **options):
     return found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     words=st.integers(31, 1_400),
     dim=st.integers(1, 13),
@@ -106,7 +106,6 @@ def test_whoever_interrupts_does_not_wait_for_the_rest():
         select(make_vectors(9_000, 8), 5, threads=2, progress=interrupt)
 
 
-@settings(deadline=None)
 @given(
     values=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=60),
     data=st.data(),

@@ -66,7 +66,6 @@ def describe(options):
 @needs_compiler
 @pytest.mark.parametrize("options", KINDS, ids=describe)
 @settings(
-    deadline=None,
     max_examples=5,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )

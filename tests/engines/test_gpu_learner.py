@@ -7,7 +7,7 @@ import pytest
 from engines.cpu_compiler import needs_compiler
 from engines.emulated_device import EmulatedDevice, Kernel, LazyDevice
 from engines.specification import make_corpus, thin, train
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.errors import InputError
@@ -166,7 +166,6 @@ def test_wide_vectors_get_smaller_blocks_until_nothing_fits():
         choose(dim=2000, window=20)
 
 
-@settings(deadline=None)
 @given(
     lines=st.lists(st.lists(st.integers(-1, 2**31 - 2), min_size=1, max_size=9), min_size=1, max_size=9),
     data=st.data(),

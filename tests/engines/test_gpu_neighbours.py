@@ -60,7 +60,7 @@ def compare(device, vectors, count, *, some, **options):
 
 
 @needs_compiler
-@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     words=st.integers(31, 1_600),
     dim=st.integers(2, 13),

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from engines import twins
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numba import njit
 
@@ -54,7 +54,6 @@ def table(rng, count, vectors):
 SHAPES = {"height": st.integers(1, 21), "count": st.integers(0, 9), "vectors": st.integers(1, 10)}
 
 
-@settings(deadline=None)
 @given(**SHAPES, turned=st.booleans())
 def test_multiply_rows_is_a_matrix_product_added_to_rows(height, count, vectors, turned):
     rng = np.random.default_rng(height)
@@ -75,7 +74,6 @@ def test_multiply_rows_adds_twice_to_a_row_that_is_listed_twice():
     np.testing.assert_allclose(out[0], 4 * items[0], rtol=1e-6)
 
 
-@settings(deadline=None)
 @given(rows_of=st.integers(1, 40), dim=st.integers(1, 60))
 def test_multiply_lanes_sets_rows_to_a_product(rows_of, dim):
     rng = np.random.default_rng(dim)
@@ -86,7 +84,6 @@ def test_multiply_lanes_sets_rows_to_a_product(rows_of, dim):
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 40), vectors=st.integers(1, 9))
 def test_dot_with_rows_is_a_product_with_every_row(count, vectors):
     rng = np.random.default_rng(count)
@@ -122,7 +119,6 @@ def test_clear_row_clears_one_row():
     assert rows_of.any(axis=1).tolist() == [True, False, True]
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 300), window=st.integers(1, 12), vectors=st.integers(1, 9), keep=st.booleans())
 def test_window_sums_cost_the_same_and_say_the_same_as_summing_each_window(count, window, vectors, keep):
     rng = np.random.default_rng(count)
@@ -186,7 +182,6 @@ def test_masked_sigmoid_and_matching_lanes():
         assert match_lanes(ids.ctypes.data, words.ctypes.data, low, high) == expected
 
 
-@settings(deadline=None)
 @given(
     center=st.integers(0, 60),
     window=st.integers(1, 30),

@@ -42,7 +42,7 @@ FORMATS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.binary(max_size=300), kind=FORMATS)
 @example(data=b"1 1\n", kind=None)
 @example(data=b"99999999 3000\n", kind="word2vec-binary")
@@ -53,7 +53,7 @@ def test_any_bytes_are_read_or_refused(tmp_path_factory, data, kind):
     read_or_refuse(path, kind)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     source=st.sampled_from([binary_bytes(WORDS, make_vectors()), text_bytes(WORDS, make_vectors())]),
     changes=st.lists(
@@ -75,7 +75,7 @@ words = st.text(st.characters(exclude_categories=["Cs", "Z", "Cc"]), min_size=1,
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     rows=st.lists(st.tuples(words, st.tuples(numbers, numbers, numbers)), min_size=1, max_size=6),
     pick=st.booleans(),

@@ -142,7 +142,7 @@ def test_every_truncation_is_refused(tmp_path, monkeypatch):
         assert result is None, length
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60))
 @example(b"e.")
 @example(b"\x94.")

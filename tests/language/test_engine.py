@@ -32,7 +32,7 @@ def multiply(a, b, out):
     multiply_add(a, packed, out)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 13), st.integers(1, 40), st.integers(1, 200), st.booleans(), st.booleans())
 def test_products(rows, depth, columns, a_turned, b_turned):
     a = draw(depth, rows).T if a_turned else draw(rows, depth)

@@ -17,7 +17,7 @@ def count_literally(before, word, weigh):
     )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(recent=streams, text=streams, words=st.integers(1, 20), decay=st.sampled_from([0.5, 0.9, 1.0]))
 def test_the_cache_counts_recent_words(recent, text, words, decay):
     cache = Cache(words=words, decay=decay)
@@ -34,7 +34,7 @@ def test_the_cache_counts_recent_words(recent, text, words, decay):
         np.testing.assert_allclose(predicted, literal, atol=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(recent=streams, text=streams, words=st.integers(1, 20), seed=st.integers(0, 9))
 def test_the_pointer_weighs_by_likeness(recent, text, words, seed):
     pointer = Pointer(words=words, sharpness=0.7)

@@ -127,9 +127,7 @@ parts = st.one_of(
 )
 
 
-@hypothesis_settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(query=st.lists(parts.filter(str.isascii), min_size=1, max_size=4).map("&".join))
 def test_at_random(client, query):
     check_alike(client, f"/next?{query}")

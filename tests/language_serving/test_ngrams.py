@@ -21,7 +21,7 @@ def random_stream(rng, *, words, vocab_size):
     return (rng.random(words) ** 2 * vocab_size).astype(np.int32)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     vocab_size=st.integers(2, 7),
     order=st.integers(2, 5),

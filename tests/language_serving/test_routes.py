@@ -278,7 +278,7 @@ def test_a_model_without_a_mixture_says_so(tmp_path):
         assert client.post("/score", text="it").json()["mixture"] is False
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.text(max_size=60), prefix=st.text(max_size=3), mixture=st.booleans())
 def test_any_text_has_a_next_word(client, text, prefix, mixture):
     body = client.post("/next", text=text, prefix=prefix, mixture=mixture, top=1000).json()

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from gradients import check_gradients
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from artifact.errors import InputError
@@ -30,7 +30,6 @@ def least_total_length(counts):
     return total
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 10**9), min_size=2, max_size=40))
 def test_codes_are_a_shortest_prefix_code(counts):
     paths = HuffmanTree(counts, backend=CPU).paths(np.arange(len(counts)))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.backend import numpy_backend
@@ -9,7 +9,6 @@ from trainer.layers.gradients import RowGradient, clip_gradients, global_norm, m
 CPU = numpy_backend()
 
 
-@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_sums_are_those_of_a_loop(B, M, height, seed):
     rng = np.random.default_rng(seed)

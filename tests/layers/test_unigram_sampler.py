@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
@@ -35,7 +35,6 @@ def test_without_the_target_the_others_keep_their_proportions(target):
     assert chisquare(np.delete(counts, target), others / others.sum() * drawn.size).pvalue > 0.001
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 10**12), min_size=2, max_size=30), st.integers(1, 20), st.integers(0, 2**63 - 1)
 )

@@ -2,7 +2,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from small_texts import make_text
 
@@ -40,7 +40,6 @@ def read_all(reader, epoch=0):
     return [reader.read(epoch, piece, reader.generator(epoch, piece)) for piece in range(reader.pieces)]
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(-1, 5), min_size=1, max_size=8), min_size=1, max_size=12),
     st.integers(1, 4),

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from artifact.errors import InputError
@@ -117,9 +117,11 @@ def test_needed_options_are_named_together():
 
 
 @given(st.text())
+@example("0\x1f")
+@example(" +7\n")
 def test_whole_numbers_are_digits_or_refused(text):
     try:
-        assert options.whole_number(text) == int(text)
+        assert options.whole_number(text) == int(text.strip())
     except ValueError as error:
         assert "whole number" in str(error)
 

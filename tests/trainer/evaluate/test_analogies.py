@@ -103,7 +103,7 @@ def test_nothing_covered_has_no_accuracy(royal):
     assert result.semantic is None
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 2**32 - 1))
 def test_every_answer_is_the_nearest_word_to_b_minus_a_plus_c(make_embedding, seed):
     random = np.random.default_rng(seed)
