@@ -1,6 +1,9 @@
 """The fast layers against the plain ones."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainer.backend import numpy_backend
+from trainer.engines.emission import HAS_32_WIDE_REGISTERS
 from trainer.engines.language.engine import FastToolbox, fast_engine
 from trainer.engines.language.functions import exp_negative, sigmoid, tanh
 from trainer.engines.language.layers import FastOutput
 from trainer.engines.language.packing import Packed
-from trainer.engines.language.panels import multiply_add, pack, packed_width
+from trainer.engines.language.panels import TILE_ROWS, multiply_add, multiply_turned, pack, packed_width
 from trainer.language_recipes import RnnlmSettings
 from trainer.layers.gradients import merge_gradients
 from trainer.layers.softmax import SoftmaxOutput
@@ -26,20 +30,46 @@ def draw(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
 
 
-def multiply(a, b, out):
-    packed = np.empty(len(b) * packed_width(b.shape[1]), np.float32)
-    pack(b, packed, 0, b.shape[1])
-    multiply_add(a, packed, out)
+def pack_whole(matrix):
+    packed = np.empty(len(matrix) * packed_width(matrix.shape[1]), np.float32)
+    pack(matrix, packed, 0, matrix.shape[1])
+    return packed
 
 
-@settings(max_examples=40)
-@given(st.integers(1, 13), st.integers(1, 40), st.integers(1, 200), st.booleans(), st.booleans())
-def test_products(rows, depth, columns, a_turned, b_turned):
+def multiply(a, b, out, keep=1):
+    multiply_add(a, pack_whole(b), out, keep)
+
+
+def draw_out(*shape, keep):
+    """What is not kept may be anything before."""
+    return draw(*shape, seed=2) if keep else np.full(shape, np.nan, np.float32)
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(1, 2 * TILE_ROWS + 3),
+    st.integers(1, 40),
+    st.integers(1, 200),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 1),
+)
+def test_products(rows, depth, columns, a_turned, b_turned, keep):
     a = draw(depth, rows).T if a_turned else draw(rows, depth)
     b = draw(columns, depth, seed=1).T if b_turned else draw(depth, columns, seed=1)
-    out = draw(rows, columns, seed=2)
-    expected = out + a.astype(np.float64) @ b
-    multiply(a, b, out)
+    out = draw_out(rows, columns, keep=keep)
+    expected = (out if keep else 0) + a.astype(np.float64) @ b
+    multiply(a, b, out, keep)
+    np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 40), st.integers(1, 200), st.integers(1, 200), st.integers(0, 1))
+def test_products_of_turned_matrices(rows, height, columns, keep):
+    a, b = draw(rows, height), draw(rows, columns, seed=1)
+    out = draw_out(height, columns, keep=keep)
+    expected = (out if keep else 0) + a.T.astype(np.float64) @ b
+    multiply_turned(pack_whole(a), pack_whole(b), rows, out, keep)
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -48,6 +78,19 @@ def test_long_products_are_cut_into_depths():
     out = np.zeros((3, 90), np.float32)
     multiply(a, b, out)
     np.testing.assert_allclose(out, a.astype(np.float64) @ b, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(not HAS_32_WIDE_REGISTERS, reason="the shape of tiles of this machine is tested already")
+def test_products_as_machines_with_fewer_registers_compute_them(tmp_path):
+    older = {
+        "NUMBA_CPU_NAME": "haswell",
+        "NUMBA_CPU_FEATURES": "+avx2,+avx,+fma,+bmi,+bmi2,+f16c,+sse4.2,+popcnt",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "test_products or test_output"]
+    command += ["--deselect", f"{__file__}::test_products_as_machines_with_fewer_registers_compute_them"]
+    found = subprocess.run(command, env=os.environ | older, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout[-3000:]
 
 
 def test_panels_can_be_packed_in_parts():

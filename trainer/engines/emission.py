@@ -11,11 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
+from numba import config as untyped_config
 from numba import types
 from numba.core import cgutils as untyped
+from numba.core import codegen as untyped_codegen
 from numba.extending import intrinsic
 
 cgutils: Any = untyped
+codegen: Any = untyped_codegen
+config: Any = untyped_config
 
 LANES = 16
 ROW_BYTES = 4 * LANES  # of one vector
@@ -23,6 +27,17 @@ ROW_BYTES = 4 * LANES  # of one vector
 FLOAT = ir.FloatType()
 LANE = ir.VectorType(FLOAT, LANES)
 INT = ir.IntType(64)
+
+
+def find_wide_registers() -> bool:
+    """Whether the machine that Numba compiles for holds thirty-two vectors of sixteen floats."""
+    features = config.CPU_FEATURES
+    if features is None:
+        features = codegen.get_host_cpu_features()
+    return "+avx512f" in features.split(",")
+
+
+HAS_32_WIDE_REGISTERS = find_wide_registers()
 
 
 def offset(builder: Any, base: Any, index: Any, size: int) -> Any:

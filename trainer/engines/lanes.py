@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from trainer.engines.emission import (
     FLOAT,
+    HAS_32_WIDE_REGISTERS,
     INT,
     LANE,
     LANES,
@@ -41,7 +41,6 @@ from trainer.engines.emission import (
     turn,
 )
 
-HAS_32_WIDE_REGISTERS = bool(llvm.get_host_cpu_features().get("avx512f", False))
 TILE_ROWS, TILE_VECTORS = (
     (4, 4) if HAS_32_WIDE_REGISTERS else (2, 3)
 )  # accumulators, some registers left over

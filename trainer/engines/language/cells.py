@@ -58,8 +58,7 @@ def rnn_backward(
             h, above, after, d = hs[t + 1, i], d_hs[t, i], d_h[i], d_sums[t, i]
             for j in range(size):
                 d[j] = (above[j] + after[j]) * (_ONE - h[j] * h[j])
-        d_h.fill(0)
-        multiply_add(d_sums[t], w_h_turned, d_h)
+        multiply_add(d_sums[t], w_h_turned, d_h, 0)
 
 
 @compiled
@@ -120,8 +119,7 @@ def lstm_backward(
                 d_n[j] = e * g[j] * n[j] * (_ONE - n[j])
                 d_o[j] = d * tanh_c[j] * o[j] * (_ONE - o[j])
                 after_c[j] = e * f[j]
-        d_h.fill(0)
-        multiply_add(d_sums[t], w_h_turned, d_h)
+        multiply_add(d_sums[t], w_h_turned, d_h, 0)
 
 
 @compiled
@@ -188,33 +186,10 @@ def gru_backward(
 
 
 @compiled
-def close_block(
-    xs: NDArray[np.float32],
-    d_sums: NDArray[np.float32],
-    panels: NDArray[np.float32],
-    d_w: NDArray[np.float32],
-    d_b: NDArray[np.float32],
-) -> None:
-    """``d_w`` [I, N] and ``d_b`` [N] for the gradient ``d_sums`` [T, B, N] of ``xs`` [T, B, I] times w, plus b.
-
-    ``panels`` is ``d_sums`` [T * B, N], packed.
-    """
-    steps, lanes, columns = d_sums.shape
-    d_w.fill(0)
-    multiply_add(xs.reshape(steps * lanes, xs.shape[2]).T, panels, d_w)
-    d_b.fill(0)
-    for t in range(steps):
-        for i in range(lanes):
-            for j in range(columns):
-                d_b[j] += d_sums[t, i, j]
-
-
-@compiled
 def project_back(
     d_sums: NDArray[np.float32], w_turned: NDArray[np.float32], d_xs: NDArray[np.float32]
 ) -> None:
     """``d_xs[t] = d_sums[t] · w.T``: ``d_sums`` [T, B, N], ``w_turned`` the packed transpose of w, ``d_xs`` [T, B, I]."""
     steps, lanes, inputs = d_xs.shape
-    d_xs.fill(0)
     flat = d_sums.reshape(steps * lanes, d_sums.shape[2])
-    multiply_add(flat, w_turned, d_xs.reshape(steps * lanes, inputs))
+    multiply_add(flat, w_turned, d_xs.reshape(steps * lanes, inputs), 0)

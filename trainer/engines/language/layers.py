@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trainer.backend import Backend
 from trainer.engines.language import cells, softmax
 from trainer.engines.language.packing import Packed
-from trainer.engines.language.panels import pack, packed_width
+from trainer.engines.language.panels import multiply_turned, pack, packed_width
 from trainer.layers.time import TimeRecurrent, flatten
 
 Table = NDArray[np.float32]
@@ -66,18 +66,21 @@ class FastRecurrent(TimeRecurrent):
         d_xs = self.room.take("d_xs", steps, lanes, inputs)
         cells.project_back(d_x_sums, self.packed["w_x"].turned, d_xs)
         d_weights = {name: self.room.take(f"d_{name}", *table.shape) for name, table in self.weights.items()}
-        panels = self._pack_sums(d_x_sums)
-        cells.close_block(self._xs, d_x_sums, panels, d_weights["w_x"], d_weights["b"])
-        if d_h_sums is not d_x_sums:
-            panels = self._pack_sums(d_h_sums)
+        self._close(self._xs, d_x_sums, d_weights["w_x"], d_weights["b"])
         d_b = d_weights["b_h"] if "b_h" in d_weights else self.room.take("ignored", columns)
-        cells.close_block(self._hs[:-1], d_h_sums, panels, d_weights["w_h"], d_b)
+        self._close(self._hs[:-1], d_h_sums, d_weights["w_h"], d_b)
         return d_xs, d_weights
 
-    def _pack_sums(self, d_sums: Table) -> Table:
-        rows, columns = flatten(d_sums).shape
-        panels = self.room.take("panels", rows * int(packed_width(columns)))
-        pack(flatten(d_sums), panels, 0, columns)
+    def _close(self, inputs: Table, d_sums: Table, d_w: Table, d_b: Table) -> None:
+        """The gradients of the weights that made ``d_sums`` [T, B, N] of ``inputs`` [T, B, I]."""
+        left, right = self._pack("left", inputs), self._pack("right", d_sums)
+        multiply_turned(left, right, len(flatten(d_sums)), d_w, 0)
+        flatten(d_sums).sum(axis=0, out=d_b)
+
+    def _pack(self, name: str, table: Table) -> Table:
+        rows, columns = flatten(table).shape
+        panels = self.room.take(name, rows * int(packed_width(columns)))
+        pack(flatten(table), panels, 0, columns)
         return panels
 
     def _project(self, xs: Table) -> Table:
@@ -184,22 +187,22 @@ class FastOutput:
         d_h = self.room.take("d_h", *h.shape)
         d_W = self.room.take("d_W", *((columns, depth) if turned else (depth, columns)))
         d_b = self.room.take("d_b", int(packed_width(columns)))
-        d_W.fill(0)
         d_b.fill(0)
         loss = 0.0
         for rows in self._blocks(len(h), len(factors)):
             count = len(h[rows])
             softmax.make_scores(h[rows], self.packed.straight, self.b, scores)
             loss += softmax.exponentiate(scores, count, columns, labels[rows], d_loss, factors)
-            scaled = h[rows] * factors[:count, None]
-            if turned:
-                panels = self.room.take("panels", count * int(packed_width(depth)))
-                pack(scaled, panels, 0, depth)
-                softmax.add_turned(scores, count, columns, depth, panels, d_W)
-            else:
-                softmax.add_straight(scores, count, columns, scaled, d_W)
+            scaled = self._pack_rows(h[rows] * factors[:count, None])
+            pair = (scores, scaled) if turned else (scaled, scores)
+            multiply_turned(*pair, count, d_W, rows.start)
             softmax.close_scores(scores, factors, self.packed.turned, d_h[rows], d_b)
         return loss, d_h.reshape(hs.shape), d_W.T if turned else d_W, d_b[:columns]
+
+    def _pack_rows(self, table: Table) -> Table:
+        panels = self.room.take("panels", len(table) * int(packed_width(table.shape[1])))
+        pack(table, panels, 0, table.shape[1])
+        return panels
 
     def _blocks(self, rows: int, size: int) -> list[slice]:
         return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.engines.emission import LANES
 from trainer.engines.language.compiled import compiled
 from trainer.engines.language.functions import exp_negative
 from trainer.engines.language.panels import (
-    LANES,
     PANEL,
     move,
     multiply_panel,
@@ -25,6 +25,7 @@ from trainer.engines.language.panels import (
 )
 
 _GROUP = 8  # rows that are made probabilities together: their scores stay in the second cache
+_DEEP = 512  # columns of the scores that are multiplied together: what they meet stays in the second cache
 _ABSENT = np.float32(-1e30)  # the score of a column that only fills up the last panel
 
 
@@ -49,7 +50,7 @@ def make_scores(
             for j in range(filled, width):
                 row[j] = _ABSENT
         panel, out = point(packed, start * depth), point(scores, start * rows)
-        multiply_panel(width, rows, point(h, 0), h.strides[0], 4, panel, out, 4 * width, depth)
+        multiply_panel(width, rows, point(h, 0), h.strides[0], 4, 0, panel, out, 4 * width, depth, 1, 1)
         start += width
 
 
@@ -67,43 +68,37 @@ def exponentiate(
     ``scores`` are panels of ``columns`` columns. A negative target has no loss, and a factor of 0.
     """
     loss = 0.0
-    lanes = np.empty((_GROUP, PANEL), np.float32)
+    # A group's rows of one panel are one run of memory. Wide panels and narrow ones have maxima and sums of their own.
+    shape = (2, _GROUP * PANEL)
+    maxima, sums, tops = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.float32)
     largest = np.empty(_GROUP, np.float32)
     chosen = np.empty(_GROUP, np.float32)
     for first in range(0, rows, _GROUP):
         count = min(_GROUP, rows - first)
-        lanes.fill(-np.inf)
+        maxima.fill(-np.inf)
+        sums.fill(0)
         start = 0
         while start < columns:
             width = panel_width(columns, start)
-            for i in range(count):
-                at = start * rows + (first + i) * width
-                row, lane = scores[at : at + width], lanes[i]
-                for j in range(width):
-                    lane[j] = max(lane[j], row[j])
+            _raise(_take(scores, rows, start, width, first, count), maxima[int(width < PANEL)])
             start += width
         for i in range(count):
-            top = lanes[i, 0]
-            for j in range(PANEL):
-                top = max(top, lanes[i, j])
-            largest[i] = top
+            largest[i] = max(_largest(maxima[0], i, PANEL), _largest(maxima[1], i, LANES))
+            tops[0, i * PANEL : (i + 1) * PANEL] = largest[i]
+            tops[1, i * LANES : (i + 1) * LANES] = largest[i]
             chosen[i] = scores[_place(rows, columns, first + i, max(targets[first + i], 0))]
-        lanes.fill(0)
         start = 0
         while start < columns:
             width = panel_width(columns, start)
-            for i in range(count):
-                at = start * rows + (first + i) * width
-                row, lane, top = scores[at : at + width], lanes[i], largest[i]
-                for j in range(width):
-                    value = exp_negative(row[j] - top)
-                    row[j] = value
-                    lane[j] += value
+            kind = int(width < PANEL)
+            _exponentiate_run(_take(scores, rows, start, width, first, count), tops[kind], sums[kind])
             start += width
         for i in range(count):
             total = np.float32(0)
             for j in range(PANEL):
-                total += lanes[i, j]
+                total += sums[0, i * PANEL + j]
+            for j in range(LANES):
+                total += sums[1, i * LANES + j]
             target = targets[first + i]
             factors[first + i] = 0
             if target >= 0:
@@ -114,6 +109,34 @@ def exponentiate(
 
 
 @compiled
+def _take(scores: NDArray[np.float32], rows: int, start: int, width: int, first: int, count: int) -> Any:
+    """``count`` rows, from ``first``, of the panel that begins at column ``start``."""
+    return scores[start * rows + first * width : start * rows + (first + count) * width]
+
+
+@compiled
+def _raise(run: NDArray[np.float32], maxima: NDArray[np.float32]) -> None:
+    for k in range(len(run)):
+        maxima[k] = max(maxima[k], run[k])
+
+
+@compiled
+def _largest(maxima: NDArray[np.float32], row: int, width: int) -> Any:
+    top = maxima[row * width]
+    for j in range(width):
+        top = max(top, maxima[row * width + j])
+    return top
+
+
+@compiled
+def _exponentiate_run(run: NDArray[np.float32], tops: NDArray[np.float32], sums: NDArray[np.float32]) -> None:
+    for k in range(len(run)):
+        value = exp_negative(run[k] - tops[k])
+        run[k] = value
+        sums[k] += value
+
+
+@compiled
 def _place(rows: int, columns: int, row: int, column: int) -> Any:
     """Where an element stands in panels of ``rows`` rows."""
     start = column // PANEL * PANEL
@@ -121,69 +144,6 @@ def _place(rows: int, columns: int, row: int, column: int) -> Any:
     if width < PANEL:
         start = column // LANES * LANES
     return start * rows + row * width + column - start
-
-
-@compiled
-def add_straight(
-    scores: NDArray[np.float32],
-    rows: int,
-    columns: int,
-    scaled: NDArray[np.float32],
-    d_W: NDArray[np.float32],
-) -> None:
-    """``d_W += scaled.T · scores``: ``scaled`` [N, H], ``d_W`` [H, V]."""
-    depth = scaled.shape[1]
-    item, out_row = scaled.strides[0], d_W.strides[0]
-    start = 0
-    while start < columns:
-        width = panel_width(columns, start)
-        panel = point(scores, start * rows)
-        if start + width <= columns:
-            out = move(point(d_W, 0), 4 * start)
-            multiply_panel(width, depth, point(scaled, 0), 4, item, panel, out, out_row, rows)
-        else:
-            edge = np.zeros((depth, width), np.float32)
-            out = point(edge, 0)
-            multiply_panel(width, depth, point(scaled, 0), 4, item, panel, out, 4 * width, rows)
-            for i in range(depth):
-                for j in range(columns - start):
-                    d_W[i, start + j] += edge[i, j]
-        start += width
-
-
-@compiled
-def add_turned(
-    scores: NDArray[np.float32],
-    rows: int,
-    columns: int,
-    depth: int,
-    packed_scaled: NDArray[np.float32],
-    d_W: NDArray[np.float32],
-) -> None:
-    """``d_W += scores.T · scaled``: ``scaled`` [N, H] packed, ``d_W`` [V, H]."""
-    out_row = d_W.strides[0]
-    edge = np.empty((PANEL, LANES), np.float32)
-    start = 0
-    while start < columns:
-        width = panel_width(columns, start)
-        filled = min(width, columns - start)
-        panel = point(scores, start * rows)
-        to = 0
-        while to < depth:
-            to_width = panel_width(depth, to)
-            right = point(packed_scaled, to * rows)
-            if to + to_width <= depth:
-                out = move(point(d_W, start), 4 * to)
-                multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, out_row, rows)
-            else:
-                edge.fill(0)
-                out = point(edge, 0)
-                multiply_panel(to_width, filled, panel, 4, 4 * width, right, out, 4 * LANES, rows)
-                for i in range(filled):
-                    for j in range(depth - to):
-                        d_W[start + i, to + j] += edge[i, j]
-            to += to_width
-        start += width
 
 
 @compiled
@@ -201,21 +161,36 @@ def close_scores(
     """
     rows, depth = d_h.shape
     columns = len(packed_turned) // packed_width(depth)
-    d_sums = np.zeros((rows, packed_width(depth)), np.float32)
+    d_sums = np.empty((rows, packed_width(depth)), np.float32)
     start = 0
     while start < columns:
         width = panel_width(columns, start)
-        panel, out = point(scores, start * rows), point(d_bias, start)
-        multiply_panel(width, 1, point(factors, 0), 4, 4, panel, out, 4 * width, rows)
+        pieces = max(1, min(columns - start, _DEEP) // PANEL) if width == PANEL else 1
         filled = min(width, columns - start)
         to = 0
         while to < depth:
             to_width = panel_width(depth, to)
-            right = point(packed_turned, to * columns + start * to_width)
-            out = move(point(d_sums, 0), 4 * to)
-            multiply_panel(to_width, rows, panel, 4 * width, 4, right, out, d_sums.strides[0], filled)
+            panel, right = point(scores, start * rows), point(packed_turned, to * columns + start * to_width)
+            out, out_row = move(point(d_sums, 0), 4 * to), d_sums.strides[0]
+            multiply_panel(
+                to_width,
+                rows,
+                panel,
+                4 * width,
+                4,
+                4 * width * rows,
+                right,
+                out,
+                out_row,
+                filled,
+                pieces,
+                start,
+            )
             to += to_width
-        start += width
+        for _ in range(pieces):
+            panel, out = point(scores, start * rows), point(d_bias, start)
+            multiply_panel(width, 1, point(factors, 0), 4, 4, 0, panel, out, 4 * width, rows, 1, 1)
+            start += width
     for i in range(rows):
         for j in range(depth):
             d_h[i, j] = d_sums[i, j] * factors[i]
