@@ -16,9 +16,16 @@ from trainer.engines.language.engine import FastToolbox, fast_engine
 from trainer.engines.language.functions import exp_negative, sigmoid, tanh
 from trainer.engines.language.layers import FastOutput
 from trainer.engines.language.packing import Packed
-from trainer.engines.language.panels import TILE_ROWS, multiply_add, multiply_turned, pack, packed_width
+from trainer.engines.language.panels import (
+    TILE_ROWS,
+    multiply_add,
+    multiply_turned,
+    pack,
+    packed_width,
+    panel_count,
+)
 from trainer.language_recipes import RnnlmSettings
-from trainer.layers.gradients import merge_gradients
+from trainer.layers.gradients import RowGradient, merge_gradients
 from trainer.layers.softmax import SoftmaxOutput
 from trainer.models.rnnlm import Rnnlm, initial_parameters
 from trainer.models.rnnlm_learner import LanguageEngine, RnnlmLearner
@@ -69,7 +76,7 @@ def test_products_of_turned_matrices(rows, height, columns, keep):
     a, b = draw(rows, height), draw(rows, columns, seed=1)
     out = draw_out(height, columns, keep=keep)
     expected = (out if keep else 0) + a.T.astype(np.float64) @ b
-    multiply_turned(pack_whole(a), pack_whole(b), rows, out, keep)
+    multiply_turned(pack_whole(a), pack_whole(b), rows, out, 0, panel_count(max(height, columns)), keep)
     np.testing.assert_allclose(out, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -191,13 +198,14 @@ def test_model(cell, tied):
         for model in (plain, fast):
             masks = np.random.default_rng(block)
             loss, gradients = model.loss_and_gradients(inputs, targets, scale=0.1, generator=masks)
-            results.append((float(loss), merge_gradients(gradients, BACKEND)))
+            arrays = [(name, g if isinstance(g, RowGradient) else np.asarray(g)) for name, g in gradients]
+            results.append((float(loss), merge_gradients(arrays, BACKEND)))
         (loss, gradients), (fast_loss, fast_gradients) = results
         assert fast_loss == pytest.approx(loss, rel=1e-5)
         assert set(fast_gradients) == set(gradients)
         for name, gradient in gradients.items():
             dense = [
-                each if isinstance(each, np.ndarray) else each.to_dense(BACKEND)
+                each.to_dense(BACKEND) if isinstance(each, RowGradient) else each
                 for each in (fast_gradients[name], gradient)
             ]
             np.testing.assert_allclose(*dense, rtol=1e-3, atol=1e-5, err_msg=name)

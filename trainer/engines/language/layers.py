@@ -1,6 +1,7 @@
 """The layers that a fast model is made of: the interface of ``trainer.layers``, the kernels of this package.
 
-Arrays that a layer returns are its own and are written over by its next block, but for its state.
+Arrays that a layer returns are its own and are written over by its next block, but for its state. Gradients of matrices are
+products that are not multiplied out yet.
 """
 
 from __future__ import annotations
@@ -13,26 +14,14 @@ from numpy.typing import NDArray
 
 from trainer.backend import Backend
 from trainer.engines.language import cells, softmax
+from trainer.engines.language.gradients import ProductGradient, count_parts, sum_products
 from trainer.engines.language.packing import Packed
-from trainer.engines.language.panels import multiply_turned, pack, packed_width
+from trainer.engines.language.panels import pack, packed_width
+from trainer.engines.language.workspace import Workspace
 from trainer.layers.time import TimeRecurrent, flatten
 
 Table = NDArray[np.float32]
 SCORE_BYTES = 32 << 20
-
-
-class Workspace:
-    """Arrays by name that are made once and used again as long as their shape stays."""
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, Table] = {}
-
-    def take(self, name: str, *shape: int) -> Table:
-        """An array [shape] of arbitrary content."""
-        found = self._arrays.get(name)
-        if found is None or found.shape != shape:
-            found = self._arrays[name] = np.empty(shape, np.float32)
-        return found
 
 
 class FastRecurrent(TimeRecurrent):
@@ -59,28 +48,25 @@ class FastRecurrent(TimeRecurrent):
         self._run(self._xs)
         return hs[1:]
 
-    def backward(self, d_hs: Table) -> tuple[Table, dict[str, Table]]:
+    def backward(self, d_hs: Table) -> tuple[Table, dict[str, Any]]:
         d_x_sums, d_h_sums = self._run_back(np.ascontiguousarray(d_hs))
         steps, lanes, inputs = self._xs.shape
-        columns = d_x_sums.shape[2]
         d_xs = self.room.take("d_xs", steps, lanes, inputs)
         cells.project_back(d_x_sums, self.packed["w_x"].turned, d_xs)
-        d_weights = {name: self.room.take(f"d_{name}", *table.shape) for name, table in self.weights.items()}
-        self._close(self._xs, d_x_sums, d_weights["w_x"], d_weights["b"])
-        d_b = d_weights["b_h"] if "b_h" in d_weights else self.room.take("ignored", columns)
-        self._close(self._hs[:-1], d_h_sums, d_weights["w_h"], d_b)
+        d_weights: dict[str, Any] = {"b": flatten(d_x_sums).sum(axis=0)}
+        x_sums = h_sums = self._pack("d_x_sums_packed", flatten(d_x_sums))
+        if d_h_sums is not d_x_sums:
+            d_weights["b_h"] = flatten(d_h_sums).sum(axis=0)
+            h_sums = self._pack("d_h_sums_packed", flatten(d_h_sums))
+        for name, table, sums in (("w_x", self._xs, x_sums), ("w_h", self._hs[:-1], h_sums)):
+            packed = self._pack(f"{name}_inputs", flatten(table))
+            d_weights[name] = ProductGradient(packed, sums, steps * lanes, self.weights[name].shape)
         return d_xs, d_weights
 
-    def _close(self, inputs: Table, d_sums: Table, d_w: Table, d_b: Table) -> None:
-        """The gradients of the weights that made ``d_sums`` [T, B, N] of ``inputs`` [T, B, I]."""
-        left, right = self._pack("left", inputs), self._pack("right", d_sums)
-        multiply_turned(left, right, len(flatten(d_sums)), d_w, 0)
-        flatten(d_sums).sum(axis=0, out=d_b)
-
     def _pack(self, name: str, table: Table) -> Table:
-        rows, columns = flatten(table).shape
+        rows, columns = table.shape
         panels = self.room.take(name, rows * int(packed_width(columns)))
-        pack(flatten(table), panels, 0, columns)
+        pack(table, panels, 0, columns)
         return panels
 
     def _project(self, xs: Table) -> Table:
@@ -179,30 +165,35 @@ class FastOutput:
 
     def loss_and_gradients(
         self, hs: Table, targets: NDArray[np.int32], *, d_loss: float
-    ) -> tuple[float, Table, Table, Table]:
+    ) -> tuple[float, Table, Any, Table]:
         h, labels = np.ascontiguousarray(flatten(hs)), targets.ravel()
         depth, columns = self.W.shape
         scores, factors = self._take(len(h))
         turned = self.W.strides[0] < self.W.strides[1]
         d_h = self.room.take("d_h", *h.shape)
-        d_W = self.room.take("d_W", *((columns, depth) if turned else (depth, columns)))
         d_b = self.room.take("d_b", int(packed_width(columns)))
         d_b.fill(0)
-        loss = 0.0
-        for rows in self._blocks(len(h), len(factors)):
+        blocks = self._blocks(len(h), len(factors))
+        loss, d_W = 0.0, None
+        for rows in blocks:
             count = len(h[rows])
             softmax.make_scores(h[rows], self.packed.straight, self.b, scores)
             loss += softmax.exponentiate(scores, count, columns, labels[rows], d_loss, factors)
-            scaled = self._pack_rows(h[rows] * factors[:count, None])
-            pair = (scores, scaled) if turned else (scaled, scores)
-            multiply_turned(*pair, count, d_W, rows.start)
+            scaled = self.room.take("scaled", count * int(packed_width(depth)))
+            pack(h[rows] * factors[:count, None], scaled, 0, depth)
+            product = ProductGradient(scaled, scores, count, (depth, columns))
+            if len(blocks) > 1:  # the next one needs the room of these scores
+                d_W = self.room.take("d_W", *(product.shape[::-1] if turned else product.shape))
+                sum_products(
+                    [product.T if turned else product],
+                    d_W,
+                    slice(0, count_parts(d_W.shape)),
+                    keep=rows.start > 0,
+                )
             softmax.close_scores(scores, factors, self.packed.turned, d_h[rows], d_b)
+        if d_W is None:
+            return loss, d_h.reshape(hs.shape), product, d_b[:columns]
         return loss, d_h.reshape(hs.shape), d_W.T if turned else d_W, d_b[:columns]
-
-    def _pack_rows(self, table: Table) -> Table:
-        panels = self.room.take("panels", len(table) * int(packed_width(table.shape[1])))
-        pack(table, panels, 0, table.shape[1])
-        return panels
 
     def _blocks(self, rows: int, size: int) -> list[slice]:
         return [slice(start, min(start + size, rows)) for start in range(0, rows, size)]

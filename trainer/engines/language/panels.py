@@ -184,6 +184,7 @@ def _emit_tile(
             for v in range(vectors):
                 _prefetch(b, _vector(b, item, AHEAD + v))
             here = _move(b, left, b.mul(loop.index, a_item))
+            _prefetch(b, _move(b, here, b.mul(a_item, _INT(AHEAD // 2))))
             for i in range(rows):
                 factor = splat(b, b.load(_move(b, here, b.mul(a_row, _INT(i)))))
                 for v in range(vectors):
@@ -342,24 +343,31 @@ def multiply_turned(
     b: NDArray[np.float32],
     rows: int,
     out: NDArray[np.float32],
-    keep: int = 0,
+    first: int,
+    last: int,
+    keep: int,
 ) -> None:
-    """``out = A.T · B``, or ``+=`` with ``keep``: A [rows, M] and B [rows, N] as ``pack`` left them, ``out`` [M, N] with whole rows."""
+    """``out = A.T · B``, or ``+=`` with ``keep``: A [rows, M] and B [rows, N] as ``pack`` left them, ``out`` [M, N] with whole rows.
+
+    Of the longer side of ``out``, the panels ``first`` to ``last``.
+    """
     height, columns = out.shape
-    edge = np.empty((PANEL, LANES), np.float32)
+    tall = height > columns
     down, across = panel_count(height), panel_count(columns)
-    for pair in range(down * across):
-        # The longer side in the outer loop: all of the shorter one stays in the second cache.
-        i, j = (pair // across, pair % across) if height > columns else (pair % down, pair // down)
-        top, start = panel_start(height, i), panel_start(columns, j)
-        lines, width = panel_width(height, top), panel_width(columns, start)
-        filled = min(lines, height - top)
-        left, right = point(a, top * rows), point(b, start * rows)
-        if start + width <= columns:
-            to = move(point(out, top), 4 * start)
-            multiply_panel(width, filled, left, 4, 4 * lines, 0, right, to, out.strides[0], rows, 1, keep)
-        else:  # the filling has no place in out
-            multiply_panel(width, filled, left, 4, 4 * lines, 0, right, point(edge, 0), 4 * LANES, rows, 1, 0)
-            for k in range(filled):
-                for n in range(columns - start):
-                    out[top + k, start + n] = edge[k, n] + (out[top + k, start + n] if keep else 0)
+    edge = np.empty((PANEL, LANES), np.float32)
+    for outer in range(first, last):
+        for inner in range(across if tall else down):  # the shorter side, which stays in the second cache
+            top = panel_start(height, outer if tall else inner)
+            start = panel_start(columns, inner if tall else outer)
+            lines, width = panel_width(height, top), panel_width(columns, start)
+            filled = min(lines, height - top)
+            left, right = point(a, top * rows), point(b, start * rows)
+            if start + width <= columns:
+                to = move(point(out, top), 4 * start)
+                multiply_panel(width, filled, left, 4, 4 * lines, 0, right, to, out.strides[0], rows, 1, keep)
+            else:  # the filling has no place in out
+                to = point(edge, 0)
+                multiply_panel(width, filled, left, 4, 4 * lines, 0, right, to, 4 * LANES, rows, 1, 0)
+                for i in range(filled):
+                    for j in range(columns - start):
+                        out[top + i, start + j] = edge[i, j] + (out[top + i, start + j] if keep else 0)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 
 from trainer.backend import Backend
 from trainer.engines.language.compiled import compiled
+from trainer.engines.language.gradients import ProductGradient, count_parts, sum_products
+from trainer.engines.language.workspace import Workspace
 from trainer.language_optimizers import Averaging, DenseAdam, Updater
 from trainer.layers.gradients import Gradient, RowGradient, global_norm, merge_gradients
 from trainer.optimizers import Optimizer
 
 Table = NDArray[np.float32]
 _PIECE = 1 << 16
+_SHARES = 8  # of a product, for each thread: one that is held up leaves some of its own to the others
 
 
 @compiled
@@ -80,16 +84,22 @@ class FastUpdater(Updater):
         super().__init__(optimizer, backend=backend, clip=clip, weight_decay=weight_decay)
         self._pool = pool
         self._threads = threads if pool is not None else 1
+        self._room = Workspace()
 
     def update(self, parts: Sequence[Sequence[tuple[str, Gradient]]], *, learning_rate: float) -> float:
         dense: dict[str, list[Table]] = {}
+        products: dict[str, list[ProductGradient]] = {}
         rows: list[tuple[str, RowGradient]] = []
         for name, gradient in (pair for part in parts for pair in part):
             if isinstance(gradient, RowGradient):
                 rows.append((name, gradient))
+            elif isinstance(gradient, ProductGradient):
+                products.setdefault(name, []).append(gradient)
             else:
                 # In the memory order of the weight, which the tied output layer's gradient has turned.
                 dense.setdefault(name, []).append(np.ascontiguousarray(gradient))
+        for name, table in self._multiply_out(products).items():
+            dense.setdefault(name, []).append(table)
         for name, gradient in rows:
             if name in dense:
                 dense[name][0][gradient.rows] += gradient.values
@@ -110,6 +120,20 @@ class FastUpdater(Updater):
             self._share_out({name: [] for name in optimizer.parameters}, self._average)
             optimizer.averaged += 1
         return norm
+
+    def _multiply_out(self, products: Mapping[str, Sequence[ProductGradient]]) -> dict[str, Table]:
+        """The sums of the products of each name."""
+        sums = {name: self._room.take(name, *found[0].shape) for name, found in products.items()}
+        jobs = []
+        for name, found in products.items():
+            parts = count_parts(found[0].shape)
+            step = max(1, parts // (_SHARES * self._threads))
+            jobs += [
+                partial(sum_products, found, sums[name], slice(start, min(start + step, parts)))
+                for start in range(0, parts, step)
+            ]
+        self._run(jobs)
+        return sums
 
     def _add_up(self, tables: list[Table], name: str, piece: slice) -> float:
         del name
@@ -186,9 +210,18 @@ class FastUpdater(Updater):
             size = self.optimizer.parameters[name].size
             step = max(_PIECE, -(-size // self._threads))
             pieces += [(parts, name, slice(start, start + step)) for start in range(0, size, step)]
+        return self._run([partial(work, *piece) for piece in pieces])
+
+    def _run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+        """The results of ``jobs``, in their order; a thread that has done with one takes the next."""
         if self._pool is None:
-            return [work(*piece) for piece in pieces]
-        pieces.sort(key=lambda piece: -piece[2].stop + piece[2].start)
-        shares: list[list[Any]] = [pieces[k :: self._threads] for k in range(self._threads)]
-        results = self._pool.map(lambda share: [work(*piece) for piece in share], shares)
-        return [result for share in results for result in share]
+            return [job() for job in jobs]
+        results: list[Any] = [None] * len(jobs)
+        waiting = iter(enumerate(jobs))
+
+        def work_off() -> None:
+            for number, job in waiting:  # one iterator for all: a step of it is one step of the interpreter
+                results[number] = job()
+
+        list(self._pool.map(lambda _: work_off(), range(self._threads)))
+        return results
