@@ -17,13 +17,13 @@ from trainer.engines.language.functions import exp_negative, sigmoid, tanh
 from trainer.engines.language.layers import FastOutput
 from trainer.engines.language.packing import Packed
 from trainer.engines.language.panels import (
-    TILE_ROWS,
     multiply_add,
     multiply_turned,
     pack,
     packed_width,
     panel_count,
 )
+from trainer.engines.language.tiles import TILE_ROWS
 from trainer.language_recipes import RnnlmSettings
 from trainer.layers.gradients import RowGradient, merge_gradients
 from trainer.layers.softmax import SoftmaxOutput

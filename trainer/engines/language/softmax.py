@@ -17,12 +17,11 @@ from trainer.engines.language.compiled import compiled
 from trainer.engines.language.functions import exp_negative
 from trainer.engines.language.panels import (
     PANEL,
-    move,
     multiply_panel,
     packed_width,
     panel_width,
-    point,
 )
+from trainer.engines.language.tiles import move, point
 
 _GROUP = 8  # rows that are made probabilities together: their scores stay in the second cache
 _DEEP = 512  # columns of the scores that are multiplied together: what they meet stays in the second cache
