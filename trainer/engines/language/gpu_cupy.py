@@ -49,7 +49,6 @@ class CupyLanguageDevice:
         self._loops: GpuCells | None = None
         if loops != "steps":
             self._loops = GpuCells(precision="float32" if loops == "exact" else precision)
-        self._most_scratch = 0
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -122,13 +121,13 @@ class CupyLanguageDevice:
         self._cupy.cuda.runtime.memcpyAsync(target, source, size, kind, self._stream.ptr)
 
     def _allocate(self, size: int) -> Any:
+        before = self._scratch.total_bytes()
         with self._enough_memory():
             found = self._scratch.malloc(size)
-        held = self._scratch.total_bytes()
-        if held < self._most_scratch:
+        grown = self._scratch.total_bytes() - before
+        if grown and grown < size:
             # CuPy gave memory back to make room: recorded steps may have been told to use it.
             raise InputError(TOO_LITTLE)
-        self._most_scratch = held
         return found
 
     @contextmanager

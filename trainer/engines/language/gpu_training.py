@@ -115,10 +115,12 @@ class GpuLanes(Lanes):
 
     def _prepare(self, steps: int, lanes: int) -> tuple[Block, Array, Repeated]:
         block = Block(self.device, steps, lanes)
-        losses = self.device.zeros((steps * lanes,))
+        device, model, losses = self.device, self.model, self.device.zeros((steps * lanes,))
 
-        def read() -> None:
-            self.device.copy(self.model.loss(block.inputs, block.targets), losses)
+        def read() -> (
+            None
+        ):  # without self, which holds it: what a device keeps for it goes with the last reference
+            device.copy(model.loss(block.inputs, block.targets), losses)
 
         return block, losses, Repeated(self.device, read)
 
@@ -185,11 +187,12 @@ class GraphTrainer(BlockTrainer):
 
     def _prepare(self, steps: int, lanes: int) -> tuple[Block, Repeated]:
         block = Block(self._device, steps, lanes)
+        model, updater, outcome = self._model, self._updater, self._outcome
 
-        def train() -> None:
-            losses, parts = self._model.loss_and_gradients(
+        def train() -> None:  # without self, as above
+            losses, parts = model.loss_and_gradients(
                 block.inputs, block.targets, scale=1 / (steps * lanes), generator=block.numbers
             )
-            self._updater.launch(parts, losses, block.numbers, self._outcome)
+            updater.launch(parts, losses, block.numbers, outcome)
 
         return block, Repeated(self._device, train)
