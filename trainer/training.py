@@ -80,6 +80,7 @@ def train_vectors(arguments: Arguments, console: Console, *, model: str) -> int:
         vectors = _take_vectors(learner)
         subwords = _take_subwords(learner, corpus, setup)
         save(learner, history)
+        del learner  # publishing may want the memory that its tables are in, on a GPU too
         trained = Trained(
             name=arguments["name"],
             corpus=corpus,

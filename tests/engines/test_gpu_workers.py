@@ -14,6 +14,7 @@ from artifact.errors import InputError
 from trainer.engines import averaging
 from trainer.engines import gpu as gpu_engine
 from trainer.engines.averaging import count_touches, share_of_sum
+from trainer.engines.device import Limits
 from trainer.engines.gpu import GpuLearner
 from trainer.recipes import WordVectorSettings
 
@@ -38,6 +39,30 @@ def test_workers_share_the_pieces_and_end_with_the_same_tables(folder, corpus, c
     )
     assert all(device.launches for device in devices)
     same_everywhere(learner)
+
+
+@needs_compiler
+def test_room_to_meet_is_asked_for_before_training(folder, corpus):
+    def make(count, free):
+        limits = Limits(multiprocessors=2, shared_bytes=227 << 10, free_bytes=free)
+        devices = [EmulatedDevice(folder, limits=limits) for _ in range(count)]
+        return GpuLearner(corpus, thin(), *devices, blocks=1, resident=True)
+
+    def find_least(count):
+        low, high = 0, 1 << 30
+        while high - low > 1:
+            middle = (low + high) // 2
+            try:
+                make(count, middle)
+                high = middle
+            except InputError as error:
+                assert "GiB" in str(error)
+                low = middle
+        return high
+
+    tables = make(1, 1 << 30).workers[0].tables.values()
+    kept, copies = sum(table.nbytes for table in tables), 8 * max(table.nbytes for table in tables)
+    assert find_least(2) - find_least(1) >= kept + copies
 
 
 @needs_compiler
@@ -236,8 +261,8 @@ class BrokenNccl:
     class NcclError(RuntimeError):
         pass
 
-    def __init__(self, fails):
-        self.fails, self.open = fails, 0
+    def __init__(self, fails, error=NcclError):
+        self.fails, self.error, self.open = fails, error, 0
         self.NcclCommunicator = SimpleNamespace(initAll=self.make)
 
     def make(self, numbers):
@@ -246,7 +271,7 @@ class BrokenNccl:
 
     def fail(self, name):
         if name == self.fails:
-            raise self.NcclError(name)
+            raise self.error(name)
 
     def groupStart(self):  # noqa: N802 - NCCL's name
         self.open += 1
@@ -256,8 +281,17 @@ class BrokenNccl:
         self.fail("groupEnd")
 
 
-@pytest.mark.parametrize("fails", ["initAll", "allReduce", "groupEnd", None])
-def test_devices_meet_by_copies_where_nccl_does_not_work(monkeypatch, fails):
+@pytest.mark.parametrize(
+    ("fails", "error"),
+    [
+        ("initAll", BrokenNccl.NcclError),
+        ("allReduce", BrokenNccl.NcclError),
+        ("groupEnd", BrokenNccl.NcclError),
+        ("initAll", KeyError),  # what CuPy makes of errors that are newer than it
+        (None, None),
+    ],
+)
+def test_devices_meet_by_copies_where_nccl_does_not_work(monkeypatch, fails, error):
     from trainer.engines import cupy_exchange
 
     @dataclass
@@ -270,13 +304,15 @@ def test_devices_meet_by_copies_where_nccl_does_not_work(monkeypatch, fails):
         def computing(self):
             return nullcontext(SimpleNamespace(ptr=0))
 
-    nccl = BrokenNccl(fails)
+    nccl = BrokenNccl(fails, error)
     monkeypatch.setattr(cupy_exchange, "find_nccl", lambda: nccl)
     devices = [Apart(None, number=number) for number in range(2)]
     expected = cupy_exchange.Copies if fails else cupy_exchange.Nccl
     exchange = cupy_exchange.connect(devices)
     assert isinstance(exchange, expected)
     assert nccl.open == 0
-    assert exchange.remark == (f"GPUs meet by copies: NCCL does not work here ({fails})" if fails else "")
+    assert exchange.remark == (
+        f"GPUs meet by copies: NCCL does not work here ({error(fails)})" if fails else ""
+    )
     monkeypatch.setattr(cupy_exchange, "find_nccl", lambda: None)
     assert "CuPy finds no NCCL" in cupy_exchange.connect(devices).remark

@@ -1,13 +1,16 @@
 import dataclasses
+import gc
 import math
 import os
 import signal
+import weakref
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
 from artifact.store import Store
+from trainer import training
 from trainer.checkpoint import Checkpoints
 from trainer.models.learner import PlainLearner
 
@@ -405,3 +408,21 @@ def test_what_a_learner_remarks_is_said_before_training(train, monkeypatch):
     outcome = train()
     assert outcome.code == 0
     assert outcome.err == "wordkin: GPUs meet by copies: no NCCL\n"
+
+
+def test_a_learner_is_gone_before_its_vectors_are_published(train, monkeypatch):
+    """On a GPU, neighbours may need the memory."""
+    learners, publish = [], training._publish
+
+    def remember(learner, vectors=PlainLearner.vectors):
+        learners.append(weakref.ref(learner))
+        return vectors(learner)
+
+    def look(*arguments):
+        gc.collect()
+        assert [learner() for learner in learners] == [None]
+        return publish(*arguments)
+
+    monkeypatch.setattr(PlainLearner, "vectors", remember)
+    monkeypatch.setattr(training, "_publish", look)
+    assert train().code == 0

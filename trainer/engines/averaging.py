@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.engines.device import Exchange
+from trainer.engines.gpu_plan import Plan
 from trainer.engines.gpu_worker import Material, Worker
 from trainer.recipes import WordVectorSettings
 
 STIFFNESS = 0.4  # of an example, in place of p (1 - p): bench/averaging.py
 MOST_NUMBERS = 1 << 25  # of a table that are put together at once
+MEETING_COPIES = 8  # of those numbers, in float32, that a meeting works with on each device
 OTHER = {"input": "output", "output": "input"}
 
 
@@ -47,6 +49,13 @@ def weigh_touches(settings: WordVectorSettings) -> dict[str, float]:
     # Each window passes on its whole error by nearness, but hears of the row by its share of the mean.
     heard = (weights**2).sum() / (weights.sum() * settings.window)
     return {"input": settings.context_gradient * examples * heard, "output": 1.0}
+
+
+def meeting_bytes(material: Material, plan: Plan) -> int:
+    """What meetings need on each device: what it parted from, what it takes of the others' changes, and room to work in."""
+    kept = sum(material.heights.values()) * (4 * plan.columns * plan.dtype.itemsize + 4)
+    at_once = min(MOST_NUMBERS, max(material.heights.values()) * 4 * plan.columns)
+    return kept + 4 * MEETING_COPIES * at_once
 
 
 def share_of_sum(stiffness: Any, workers: int) -> Any:

@@ -36,6 +36,7 @@ class CupyDevice:
         self.number = number
         self._device = cupy.cuda.Device(number)
         with self._device:
+            cupy.get_default_memory_pool().free_all_blocks()  # a training before may have left some
             attributes = self._device.attributes
             self.name = cupy.cuda.runtime.getDeviceProperties(number)["name"].decode()
             self.limits = Limits(

@@ -28,7 +28,8 @@ def connect(devices: Sequence[CupyDevice]) -> Exchange:
         )
     try:
         return Nccl(devices, nccl)
-    except nccl.NcclError as error:  # no shared memory in a container, say, or a library for another driver
+    except (nccl.NcclError, KeyError) as error:
+        # No shared memory in a container, say, or a library for another driver. CuPy finds no name for newer errors.
         return Copies(devices, remark=f"GPUs meet by copies: NCCL does not work here ({error})")
 
 

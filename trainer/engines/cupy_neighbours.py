@@ -22,6 +22,7 @@ class CupyNeighbours:
         attributes = cupy.cuda.Device().attributes
         self.name = backend.device.removeprefix("GPU ")
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
+        cupy.get_default_memory_pool().free_all_blocks()  # a training before may have left some
         self.free_bytes = int(cupy.cuda.runtime.memGetInfo()[0])
         self._one, self._zero = np.ones(1, np.float32), np.zeros(1, np.float32)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from artifact.errors import InputError
 from artifact.subwords import Ngrams
 from trainer.corpus import Corpus
-from trainer.engines.averaging import Meetings, count_touches
+from trainer.engines.averaging import Meetings, count_touches, meeting_bytes
 from trainer.engines.device import Device
 from trainer.engines.gpu_plan import Plan
 from trainer.engines.gpu_worker import Material, Worker
@@ -240,8 +240,8 @@ def _check_room(
     """Whether the text can stay on the devices. Raises InputError for tables that do not fit on one of them."""
     words, size = len(material.token_ids), len(material.keep)
     tables = material.table_bytes(plan)
-    if len(devices) > 1:  # what the workers parted from, and how much they take of the others' changes
-        tables += sum(material.heights.values()) * (4 * plan.columns * plan.dtype.itemsize + 4)
+    if len(devices) > 1:
+        tables += meeting_bytes(material, plan)
     least = min(devices, key=lambda device: device.limits.free_bytes)
     free = least.limits.free_bytes
     if resident is None:
