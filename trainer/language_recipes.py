@@ -243,9 +243,9 @@ class CpuHour(RnnlmSettings):
     hidden: int = 400
     layers: int = 2
     tie_weights: bool = True
-    dropout: float = 0.3
-    input_dropout: float | None = 0.3
-    hidden_dropout: float | None = 0.25
+    dropout: float = 0.4
+    hidden_dropout: float | None = 0.35
+    embedding_dropout: float = 0.05
     variational: bool = True
     shift_lanes: bool = True
     batch_size: int = 32
@@ -254,7 +254,7 @@ class CpuHour(RnnlmSettings):
     learning_rate: float | None = 3e-3
     schedule: str = "cosine"
     warm_up: float = 0.03
-    epochs: int = 10
+    epochs: int = 18
     clip: float = 0.5
     initial: str = "uniform"
     patience: int = 0
