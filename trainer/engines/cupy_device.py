@@ -18,6 +18,12 @@ from trainer.engines.gpu_plan import Plan
 from trainer.engines.programs import compiling, load_function
 
 
+def find_free_bytes(cupy: Any) -> int:
+    """Memory of the current device that nobody uses; what CuPy kept of earlier work is given back first."""
+    cupy.get_default_memory_pool().free_all_blocks()
+    return int(cupy.cuda.runtime.memGetInfo()[0])
+
+
 @dataclass(frozen=True)
 class CupyKernel:
     """``train_pieces`` for one plan, on the device."""
@@ -36,13 +42,12 @@ class CupyDevice:
         self.number = number
         self._device = cupy.cuda.Device(number)
         with self._device:
-            cupy.get_default_memory_pool().free_all_blocks()  # a training before may have left some
             attributes = self._device.attributes
             self.name = cupy.cuda.runtime.getDeviceProperties(number)["name"].decode()
             self.limits = Limits(
                 multiprocessors=int(attributes["MultiProcessorCount"]),
                 shared_bytes=int(attributes["MaxSharedMemoryPerBlockOptin"]),
-                free_bytes=int(cupy.cuda.runtime.memGetInfo()[0]),
+                free_bytes=find_free_bytes(cupy),
             )
             self._computing, self._copying = (cupy.cuda.Stream(non_blocking=True) for _ in range(2))
 

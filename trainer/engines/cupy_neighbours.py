@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.backend import choose
+from trainer.engines.cupy_device import find_free_bytes
 from trainer.engines.gpu_neighbours import NeighbourPlan
 from trainer.engines.programs import compiling, load_function
 
@@ -22,8 +23,7 @@ class CupyNeighbours:
         attributes = cupy.cuda.Device().attributes
         self.name = backend.device.removeprefix("GPU ")
         self.shared_bytes = int(attributes["MaxSharedMemoryPerBlockOptin"])
-        cupy.get_default_memory_pool().free_all_blocks()  # a training before may have left some
-        self.free_bytes = int(cupy.cuda.runtime.memGetInfo()[0])
+        self.free_bytes = find_free_bytes(cupy)
         self._one, self._zero = np.ones(1, np.float32), np.zeros(1, np.float32)
 
     def compile(self, plan: NeighbourPlan) -> Any:

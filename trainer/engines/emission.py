@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from llvmlite import ir
 from numba import config as untyped_config
@@ -27,6 +27,11 @@ ROW_BYTES = 4 * LANES  # of one vector
 FLOAT = ir.FloatType()
 LANE = ir.VectorType(FLOAT, LANES)
 INT = ir.IntType(64)
+
+untyped_types: Any = types
+POINTER = untyped_types.CPointer(types.float32)
+Pointer: TypeAlias = Any
+"""What a kernel's parameter is annotated with that is a pointer, not an address."""
 
 
 def find_wide_registers() -> bool:
@@ -91,6 +96,13 @@ def multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
     return call(builder, "llvm.fmuladd.v16f32", LANE, [a, b, c])
 
 
+def prefetch(builder: Any, pointer: Any, *, is_written: bool = False) -> None:
+    """Ask for the line of memory at a pointer to bytes, which need not be one of ours."""
+    flag = ir.IntType(32)
+    arguments = [pointer, flag(int(is_written)), flag(3), flag(1)]
+    call(builder, "llvm.prefetch.p0", ir.VoidType(), arguments)
+
+
 def turn(builder: Any, rows: list[Any]) -> list[Any]:
     """Sixteen lanes of sixteen rows, transposed: lane i of result j is lane j of row i."""
     rows = list(rows)
@@ -142,11 +154,12 @@ def kernel(emit: Callable[..., None]) -> Any:
     """Make ``emit(builder, *arguments)`` callable from Numba.
 
     Parameters annotated ``int`` are shapes: constants in the calling code, unrolled here. All others come as LLVM
-    values: ``float`` as float32, the rest (addresses, counts) as 64-bit integers.
+    values: ``float`` as float32, ``Pointer`` as a pointer to float32, the rest (addresses, counts) as 64-bit integers.
     """
     names = list(inspect.signature(emit).parameters)[1:]
     shapes = {name for name in names if emit.__annotations__[name] == "int"}
-    kind = {name: types.float32 if emit.__annotations__[name] == "float" else types.int64 for name in names}
+    kinds = {"float": types.float32, "Pointer": POINTER}
+    kind = {name: kinds.get(emit.__annotations__[name], types.int64) for name in names}
 
     def define(_typing: Any, *arguments: Any) -> Any:
         given = dict(zip(names, arguments, strict=True))

@@ -35,6 +35,7 @@ from trainer.engines.emission import (
     load,
     multiply_add,
     offset,
+    prefetch,
     scalar,
     splat,
     store,
@@ -173,10 +174,8 @@ def transpose_tile(b: Any, source: Any, at: Any, out: Any) -> None:
 @kernel
 def prefetch_row(b: Any, vectors: Any, row: Any) -> None:
     """Ask for a row that will be read and written soon."""
-    flag = ir.IntType(32)
     with cgutils.for_range(b, vectors) as loop:
-        line = b.inttoptr(offset(b, row, loop.index, ROW_BYTES), ir.IntType(8).as_pointer())
-        call(b, "llvm.prefetch.p0", ir.VoidType(), [line, flag(0), flag(3), flag(1)])
+        prefetch(b, b.inttoptr(offset(b, row, loop.index, ROW_BYTES), ir.IntType(8).as_pointer()))
 
 
 def _match_lanes(_typing: Any, _ids: Any, _words: Any, _low: Any, _high: Any) -> Any:

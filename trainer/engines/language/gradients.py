@@ -38,7 +38,7 @@ class ProductGradient:
         if copy is False:
             raise ValueError("a product that is not multiplied out yet cannot be had without a copy")
         out = np.empty(self.shape, np.float32)
-        sum_products([self], out, slice(0, count_parts(self.shape)))
+        sum_products([self], out)
         return out.astype(dtype or np.float32, copy=False)
 
 
@@ -48,9 +48,10 @@ def count_parts(shape: tuple[int, ...]) -> int:
 
 
 def sum_products(
-    gradients: Sequence[ProductGradient], out: Table, parts: slice, *, keep: bool = False
+    gradients: Sequence[ProductGradient], out: Table, parts: slice | None = None, *, keep: bool = False
 ) -> None:
     """``out``, or the ``parts`` of it, becomes the sum of ``gradients``; with ``keep`` they are added to it."""
+    parts = parts or slice(0, count_parts(out.shape))
     for number, gradient in enumerate(gradients):
         left, right, rows = gradient.left, gradient.right, gradient.rows
         multiply_turned(left, right, rows, out, parts.start, parts.stop, int(keep or number > 0))

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from trainer.backend import Backend
 from trainer.engines.language import cells, softmax
-from trainer.engines.language.gradients import ProductGradient, count_parts, sum_products
+from trainer.engines.language.gradients import ProductGradient, sum_products
 from trainer.engines.language.packing import Packed
-from trainer.engines.language.panels import pack, packed_width
+from trainer.engines.language.panels import packed_width
 from trainer.engines.language.workspace import Workspace
 from trainer.layers.time import TimeRecurrent, flatten
 
@@ -54,20 +54,14 @@ class FastRecurrent(TimeRecurrent):
         d_xs = self.room.take("d_xs", steps, lanes, inputs)
         cells.project_back(d_x_sums, self.packed["w_x"].turned, d_xs)
         d_weights: dict[str, Any] = {"b": flatten(d_x_sums).sum(axis=0)}
-        x_sums = h_sums = self._pack("d_x_sums_packed", flatten(d_x_sums))
+        x_sums = h_sums = self.room.pack("d_x_sums_packed", flatten(d_x_sums))
         if d_h_sums is not d_x_sums:
             d_weights["b_h"] = flatten(d_h_sums).sum(axis=0)
-            h_sums = self._pack("d_h_sums_packed", flatten(d_h_sums))
+            h_sums = self.room.pack("d_h_sums_packed", flatten(d_h_sums))
         for name, table, sums in (("w_x", self._xs, x_sums), ("w_h", self._hs[:-1], h_sums)):
-            packed = self._pack(f"{name}_inputs", flatten(table))
+            packed = self.room.pack(f"{name}_inputs", flatten(table))
             d_weights[name] = ProductGradient(packed, sums, steps * lanes, self.weights[name].shape)
         return d_xs, d_weights
-
-    def _pack(self, name: str, table: Table) -> Table:
-        rows, columns = table.shape
-        panels = self.room.take(name, rows * int(packed_width(columns)))
-        pack(table, panels, 0, columns)
-        return panels
 
     def _project(self, xs: Table) -> Table:
         sums = self.room.take("sums", *xs.shape[:2], len(self.weights["b"]))
@@ -179,17 +173,11 @@ class FastOutput:
             count = len(h[rows])
             softmax.make_scores(h[rows], self.packed.straight, self.b, scores)
             loss += softmax.exponentiate(scores, count, columns, labels[rows], d_loss, factors)
-            scaled = self.room.take("scaled", count * int(packed_width(depth)))
-            pack(h[rows] * factors[:count, None], scaled, 0, depth)
+            scaled = self.room.pack("scaled", h[rows] * factors[:count, None])
             product = ProductGradient(scaled, scores, count, (depth, columns))
             if len(blocks) > 1:  # the next one needs the room of these scores
                 d_W = self.room.take("d_W", *(product.shape[::-1] if turned else product.shape))
-                sum_products(
-                    [product.T if turned else product],
-                    d_W,
-                    slice(0, count_parts(d_W.shape)),
-                    keep=rows.start > 0,
-                )
+                sum_products([product.T if turned else product], d_W, keep=rows.start > 0)
             softmax.close_scores(scores, factors, self.packed.turned, d_h[rows], d_b)
         if d_W is None:
             return loss, d_h.reshape(hs.shape), product, d_b[:columns]

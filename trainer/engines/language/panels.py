@@ -15,11 +15,10 @@ import numpy as np
 from numba import types
 from numpy.typing import NDArray
 
-from trainer.engines.emission import LANES
+from trainer.engines.emission import LANES, POINTER
 from trainer.engines.language.compiled import compiled
 from trainer.engines.language.tiles import (
     NARROW_ROWS,
-    POINTER,
     TILE_ROWS,
     TILE_VECTORS,
     move,

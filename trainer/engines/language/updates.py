@@ -204,7 +204,7 @@ class FastUpdater(Updater):
     def _share_out(
         self, tables: dict[str, list[Table]], work: Callable[[list[Table], str, slice], float]
     ) -> list[float]:
-        """Do ``work`` on pieces of all parameters named in ``tables``; its results, in an order of their own."""
+        """Do ``work`` on pieces of all parameters named in ``tables``; its results, one for each piece."""
         pieces: list[tuple[list[Table], str, slice]] = []
         for name, parts in tables.items():
             size = self.optimizer.parameters[name].size

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.engines.language.panels import pack, packed_width
+
 Table = NDArray[np.float32]
 
 
@@ -20,3 +22,10 @@ class Workspace:
         if found is None or found.shape != shape:
             found = self._arrays[name] = np.empty(shape, np.float32)
         return found
+
+    def pack(self, name: str, table: Table) -> Table:
+        """The panels of ``table`` [R, N]."""
+        rows, columns = table.shape
+        panels = self.take(name, rows * int(packed_width(columns)))
+        pack(table, panels, 0, columns)
+        return panels
